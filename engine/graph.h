@@ -1,11 +1,14 @@
-/* The graph: what a network computes. Values (activations), weights (constants) and nodes; no device, no layout.
+/* The graph: what a network computes. Values (activations), weights (constants) and nodes; no
+ * device, no layout.
  *
- * Importers build it, the container stores it, passes rewrite it, the reference executes it, the planner lowers it.
- * Shapes leave out the batch, which is the outermost dimension of every value: rank 3 is (H, W, C), rank 2 (N, C),
- * rank 1 (C). The dense layout of a value is row-major with the last dimension contiguous (NHWC).
+ * Importers build it, the container stores it, passes rewrite it, the reference executes it, the
+ * planner lowers it. Shapes leave out the batch, which is the outermost dimension of every value:
+ * rank 3 is (H, W, C), rank 2 (N, C), rank 1 (C). The dense layout of a value is row-major with the
+ * last dimension contiguous (NHWC).
  *
- * A graph owns one region; everything reachable from it lives there, but for weight data, which may also point into
- * memory that outlives the graph (a mapped file). Not thread-safe while it is built; read-only use may be shared. */
+ * A graph owns one region; everything reachable from it lives there, but for weight data, which may
+ * also point into memory that outlives the graph (a mapped file). Not thread-safe while it is
+ * built; read-only use may be shared. */
 #ifndef ENGINE_GRAPH_H
 #define ENGINE_GRAPH_H
 
@@ -23,7 +26,7 @@ enum {
 };
 
 /* caps that keep every product below in 64 bits and every device offset in 32 */
-#define SHAPE_MAX_DIM 1048576u
+#define SHAPE_MAX_DIM      1048576u
 #define SHAPE_MAX_ELEMENTS (1u << 28)
 
 typedef struct shape {
@@ -31,9 +34,9 @@ typedef struct shape {
     uint32_t dim[SHAPE_MAX_RANK];
 } shape;
 
-/* A value is either storage of its own, or (base != GRAPH_NONE) a contiguous run of another value's dense elements,
- * beginning at base_offset: that is how heads write into the concatenated output without a copy. A base is never a
- * view itself. */
+/* A value is either storage of its own, or (base != GRAPH_NONE) a contiguous run of another value's
+ * dense elements, beginning at base_offset: that is how heads write into the concatenated output
+ * without a copy. A base is never a view itself. */
 typedef struct value {
     const char *name;
     shape shape;
@@ -41,8 +44,9 @@ typedef struct value {
     uint64_t base_offset; /* elements of one image */
 } value;
 
-/* Layouts: convolution and dense-as-convolution [KH, KW, Cin / groups, Cout]; depthwise [KH, KW, C, multiplier];
- * dense [Cin, Cout]; per-channel vectors [C]; PReLU alpha broadcastable to the input's shape. */
+/* Layouts: convolution and dense-as-convolution [KH, KW, Cin / groups, Cout]; depthwise [KH, KW, C,
+ * multiplier]; dense [Cin, Cout]; per-channel vectors [C]; PReLU alpha broadcastable to the input's
+ * shape. */
 typedef struct weight {
     const char *name;
     shape shape;
@@ -73,8 +77,9 @@ typedef enum op {
 
 typedef enum activation_kind {
     ACTIVATION_LINEAR = 0,
-    ACTIVATION_RELU,         /* x >= limit ? limit : x >= threshold ? x : slope * (x - threshold)   (Keras ReLU) */
-    ACTIVATION_SIGMOID,      /* 1 / (1 + exp(-x)) */
+    ACTIVATION_RELU, /* x >= limit ? limit : x >= threshold ? x : slope * (x - threshold)   (Keras
+                        ReLU) */
+    ACTIVATION_SIGMOID, /* 1 / (1 + exp(-x)) */
     ACTIVATION_TANH,
     ACTIVATION_ELU,          /* x >= 0 ? x : slope * (exp(x) - 1) */
     ACTIVATION_SWISH,        /* x * sigmoid(x) */
@@ -82,7 +87,8 @@ typedef enum activation_kind {
     ACTIVATION_COUNT
 } activation_kind;
 
-/* ReLU6 is RELU with limit 6, LeakyReLU is RELU with a slope. limit is INFINITY where there is none. */
+/* ReLU6 is RELU with limit 6, LeakyReLU is RELU with a slope. limit is INFINITY where there is
+ * none. */
 typedef struct activation {
     activation_kind kind;
     float slope, threshold, limit;
@@ -90,7 +96,8 @@ typedef struct activation {
 
 extern const activation activation_linear, activation_relu;
 
-/* All sizes in cells of the map; SAME and VALID are resolved into explicit padding when a node is added. */
+/* All sizes in cells of the map; SAME and VALID are resolved into explicit padding when a node is
+ * added. */
 typedef struct window {
     uint32_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
     uint32_t pad_top, pad_left, pad_bottom, pad_right;
@@ -99,10 +106,10 @@ typedef struct window {
 typedef enum resize_mode { RESIZE_NEAREST = 0, RESIZE_BILINEAR } resize_mode;
 
 /* Convolution. Importers make one branch; the passes add more:
- *   branch b reads inputs[b], uses weights[2b] (kernel) and weights[2b+1] (bias or GRAPH_NONE) and act[b],
- *   writes outputs[2b] (the map; GRAPH_NONE when only the pooled map is needed) and, when `pooled`,
- *   outputs[2b+1] (its max-pool through `pool`; GRAPH_NONE otherwise).
- * All branches share window, groups, pool and the input shape; they may differ in input, weights, Cout, outputs. */
+ *   branch b reads inputs[b], uses weights[2b] (kernel) and weights[2b+1] (bias or GRAPH_NONE) and
+ * act[b], writes outputs[2b] (the map; GRAPH_NONE when only the pooled map is needed) and, when
+ * `pooled`, outputs[2b+1] (its max-pool through `pool`; GRAPH_NONE otherwise). All branches share
+ * window, groups, pool and the input shape; they may differ in input, weights, Cout, outputs. */
 typedef struct conv2d_attributes {
     window window;
     uint32_t groups;
@@ -118,8 +125,9 @@ typedef struct node {
     int *inputs;     /* value indices */
     int *outputs;    /* value indices; may hold GRAPH_NONE only for OP_CONV2D as above */
     int *weights;    /* weight indices or GRAPH_NONE */
-    activation *act; /* fused activation of each output branch; act_count 1 for all ops but OP_CONV2D. Fusable into
-                        OP_CONV2D, OP_DEPTHWISE, OP_DENSE, OP_ADD, OP_MULTIPLY, OP_BATCH_NORM; linear elsewhere */
+    activation *act; /* fused activation of each output branch; act_count 1 for all ops but
+                        OP_CONV2D. Fusable into OP_CONV2D, OP_DEPTHWISE, OP_DENSE, OP_ADD,
+                        OP_MULTIPLY, OP_BATCH_NORM; linear elsewhere */
     union {
         conv2d_attributes conv;
         struct {
@@ -135,9 +143,9 @@ typedef struct node {
             bool align_corners, half_pixel;
             uint32_t height, width;
         } resize;
-        uint32_t axis; /* concat */
+        uint32_t axis;                        /* concat */
         uint32_t permutation[SHAPE_MAX_RANK]; /* output dim i is input dim permutation[i] */
-        float epsilon; /* batch norm */
+        float epsilon;                        /* batch norm */
     } attributes;
 } node;
 
@@ -162,33 +170,39 @@ void shape_hwc(shape s, uint32_t *height, uint32_t *width, uint32_t *channels);
 /* "260x260x3" */
 void shape_text(shape s, char text[64]);
 
-/* --- building --- (every graph_ function that allocates answers STATUS_MEMORY; index results through out) */
+/* --- building --- (every graph_ function that allocates answers STATUS_MEMORY; index results
+ * through out) */
 status graph_create(const allocator *a, graph **out, error *err);
 void graph_destroy(graph *g);
 status graph_add_value(graph *g, const char *name, shape s, int *out, error *err);
 /* data is not copied: it must outlive the graph (region_allocate(g->memory, ...) does) */
-status graph_add_weight(graph *g, const char *name, shape s, const float *data, int *out, error *err);
+status graph_add_weight(graph *g, const char *name, shape s, const float *data, int *out,
+                        error *err);
 
-/* Copies `n` (its arrays too) and appends it; checks attributes, counts, weight shapes and input shapes, infers the
- * output shapes and makes the output values. n->outputs says which outputs are wanted: on entry an entry of GRAPH_NONE
- * stays none, any other entry is replaced by the value made (named after the node); NULL outputs means all, and for
- * OP_CONV2D the map of each branch and its pooled map when `pooled`. STATUS_MODEL names node and reason.
- * Returns the node index. */
+/* Copies `n` (its arrays too) and appends it; checks attributes, counts, weight shapes and input
+ * shapes, infers the output shapes and makes the output values. n->outputs says which outputs are
+ * wanted: on entry an entry of GRAPH_NONE stays none, any other entry is replaced by the value made
+ * (named after the node); NULL outputs means all, and for OP_CONV2D the map of each branch and its
+ * pooled map when `pooled`. STATUS_MODEL names node and reason. Returns the node index. */
 status graph_add_node(graph *g, const node *n, int *out, error *err);
 
 /* "same" padding as TensorFlow does it for an input of height x width: fills pad_* of w. */
 void window_pad_same(window *w, uint32_t height, uint32_t width);
 /* output size of a padded window; false when the window does not fit */
-bool window_output(const window *w, uint32_t height, uint32_t width, uint32_t *out_height, uint32_t *out_width);
+bool window_output(const window *w, uint32_t height, uint32_t width, uint32_t *out_height,
+                   uint32_t *out_width);
 
 /* --- checking and asking --- */
-/* The whole graph: indices in range, one producer a value, topological order, no cycle, shapes as inferred, views inside
- * their base and not overlapping, weights finite or not is not checked. What comes from a file passes through here. */
+/* The whole graph: indices in range, one producer a value, topological order, no cycle, shapes as
+ * inferred, views inside their base and not overlapping, weights finite or not is not checked. What
+ * comes from a file passes through here. */
 status graph_validate(const graph *g, error *err);
-/* Shapes of the outputs that node n would have, given the shapes of its inputs: n->output_count entries; for OP_CONV2D
- * 2 a branch, the pooled one rank 0 when there is none. Used by add_node, validate and the container reader. */
+/* Shapes of the outputs that node n would have, given the shapes of its inputs: n->output_count
+ * entries; for OP_CONV2D 2 a branch, the pooled one rank 0 when there is none. Used by add_node,
+ * validate and the container reader. */
 status graph_infer(const graph *g, const node *n, shape *outputs, error *err);
-/* index of the node that makes v (for a base: the first that writes a view of it), or GRAPH_NONE (the input) */
+/* index of the node that makes v (for a base: the first that writes a view of it), or GRAPH_NONE
+ * (the input) */
 int graph_producer(const graph *g, int v);
 /* follows views to the value that owns the storage */
 int graph_storage(const graph *g, int v);
@@ -196,13 +210,14 @@ int graph_find_value(const graph *g, const char *name);
 /* a deep copy in a region of its own; weight data is shared */
 status graph_clone(const graph *g, const allocator *a, graph **out, error *err);
 
-const char *op_name(op o); /* "conv2d", "depthwise", ...: the names used in the container and in reports */
+const char *
+op_name(op o); /* "conv2d", "depthwise", ...: the names used in the container and in reports */
 bool op_from_name(const char *name, op *out);
 const char *activation_name(activation_kind k);
 bool activation_from_name(const char *name, activation_kind *out);
 
-/* multiply-accumulates of one image through this node (convolutions and dense; 0 for others) and all arithmetic in
- * FLOPs (2 a MAC, 1 an element-wise operation) */
+/* multiply-accumulates of one image through this node (convolutions and dense; 0 for others) and
+ * all arithmetic in FLOPs (2 a MAC, 1 an element-wise operation) */
 uint64_t node_macs(const graph *g, const node *n);
 uint64_t node_flops(const graph *g, const node *n);
 

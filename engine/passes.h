@@ -1,30 +1,33 @@
-/* Passes: graph -> graph rewrites. Each keeps what the graph computes (within rounding) and has an equivalence test
- * against the reference. A pass edits in place; new weights live in the graph's region. Values that a pass leaves unused
- * are dropped by pass_compact. The graph's outputs keep their order, shapes and meaning. */
+/* Passes: graph -> graph rewrites. Each keeps what the graph computes (within rounding) and has an
+ * equivalence test against the reference. A pass edits in place; new weights live in the graph's
+ * region. Values that a pass leaves unused are dropped by pass_compact. The graph's outputs keep
+ * their order, shapes and meaning. */
 #ifndef ENGINE_PASSES_H
 #define ENGINE_PASSES_H
 
 #include "engine/graph.h"
 
-/* Batch-norm that directly follows a convolution, depthwise or dense node (its only reader) becomes part of its weights;
- * computed in double. */
+/* Batch-norm that directly follows a convolution, depthwise or dense node (its only reader) becomes
+ * part of its weights; computed in double. */
 status pass_fold_batch_norm(graph *g, error *err);
-/* An activation that is the only reader of a node that can fuse it moves into that node, also across reshapes (an
- * element-wise function commutes with them). Zero-padding that only feeds a convolution or depthwise node (never a
- * pool) joins its window. */
+/* An activation that is the only reader of a node that can fuse it moves into that node, also
+ * across reshapes (an element-wise function commutes with them). Zero-padding that only feeds a
+ * convolution or depthwise node (never a pool) joins its window. */
 status pass_fuse_activation(graph *g, error *err);
 status pass_fuse_zero_pad(graph *g, error *err);
-/* A 2x2, stride 2 max-pool joins the convolution before it; the unpooled map stays an output when anything else reads
- * it. */
+/* A 2x2, stride 2 max-pool joins the convolution before it; the unpooled map stays an output when
+ * anything else reads it. */
 status pass_fuse_pool(graph *g, error *err);
-/* Convolutions with equal window and input shape that read one input, and then convolutions that read the branches of
- * one node, become branches of one node (at most CONV2D_MAX_BRANCHES). */
+/* Convolutions with equal window and input shape that read one input, and then convolutions that
+ * read the branches of one node, become branches of one node (at most CONV2D_MAX_BRANCHES). */
 status pass_merge_siblings(graph *g, error *err);
-/* Reshape and axis-0 concat of dense values become views: producers write at an offset of the base. */
+/* Reshape and axis-0 concat of dense values become views: producers write at an offset of the base.
+ */
 status pass_place_heads(graph *g, error *err);
 /* Identity reshapes, permutes, one-input concats and linear activations go. */
 status pass_drop_identity(graph *g, error *err);
-/* Drops nodes whose outputs nobody reads, values and weights nobody refers to; restores the topological order. */
+/* Drops nodes whose outputs nobody reads, values and weights nobody refers to; restores the
+ * topological order. */
 status pass_compact(graph *g, error *err);
 
 enum { CONV2D_MAX_BRANCHES = 4 };

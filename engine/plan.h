@@ -1,9 +1,11 @@
-/* The plan: how a device computes a graph. A flat list of steps over one arena; plain data, printable, the same for every
- * recorder. Nothing here knows Vulkan: a kernel is named by its family, and its specialization constants, push constants
- * and weight layout are those of shaders/interface.h.
+/* The plan: how a device computes a graph. A flat list of steps over one arena; plain data,
+ * printable, the same for every recorder. Nothing here knows Vulkan: a kernel is named by its
+ * family, and its specialization constants, push constants and weight layout are those of
+ * shaders/interface.h.
  *
- * Arena offsets are in 4-byte words and planned for one image. For a batch of B every offset is multiplied by B, and
- * image b of a buffer begins at offset * B + b * words: batching never changes what may share memory with what. */
+ * Arena offsets are in 4-byte words and planned for one image. For a batch of B every offset is
+ * multiplied by B, and image b of a buffer begins at offset * B + b * words: batching never changes
+ * what may share memory with what. */
 #ifndef ENGINE_PLAN_H
 #define ENGINE_PLAN_H
 
@@ -11,7 +13,8 @@
 #include "engine/graph.h"
 
 typedef enum kernel {
-    KERNEL_PREPROCESS = 0, /* pixels -> input tensor; also clears the candidate counter of its image */
+    KERNEL_PREPROCESS =
+        0, /* pixels -> input tensor; also clears the candidate counter of its image */
     KERNEL_CONV2D,
     KERNEL_DEPTHWISE,
     KERNEL_DENSE,
@@ -27,33 +30,40 @@ typedef enum kernel {
 } kernel;
 const char *kernel_name(kernel k);
 
-enum { PLAN_MAX_CONSTANTS = 24, PLAN_MAX_PUSH = 32 /* 128 bytes: what every Vulkan device has */, PLAN_MAX_OPERANDS = 12 };
+enum {
+    PLAN_MAX_CONSTANTS = 24,
+    PLAN_MAX_PUSH = 32 /* 128 bytes: what every Vulkan device has */,
+    PLAN_MAX_OPERANDS = 12
+};
 
 typedef struct plan_buffer {
     const char *name;
-    int value;             /* graph value whose storage this is, or GRAPH_NONE (candidates, boxes, ...) */
-    uint64_t offset;       /* words, for a batch of one */
-    uint64_t words;        /* of one image, a multiple of PLAN_ALIGN_WORDS */
-    uint32_t pixel_stride; /* words from one pixel (row of the last dimension) to the next; >= channels. Lanes between
-                              channels and pixel_stride hold finite numbers, written by the producer */
+    int value;       /* graph value whose storage this is, or GRAPH_NONE (candidates, boxes, ...) */
+    uint64_t offset; /* words, for a batch of one */
+    uint64_t words;  /* of one image, a multiple of PLAN_ALIGN_WORDS */
+    uint32_t pixel_stride; /* words from one pixel (row of the last dimension) to the next; >=
+                              channels. Lanes between channels and pixel_stride hold finite numbers,
+                              written by the producer */
     uint32_t first_level, last_level; /* live through these levels, both included */
 } plan_buffer;
 
 enum { PLAN_ALIGN_WORDS = 64 };
 
 typedef struct plan_step {
-    const char *name;    /* of the node, or "preprocess", "decode", "sort", "nms" */
+    const char *name; /* of the node, or "preprocess", "decode", "sort", "nms" */
     kernel kernel;
-    const char *variant; /* which member of the family, for reports */
-    int node;            /* graph node it computes, or GRAPH_NONE */
-    uint32_t constants[PLAN_MAX_CONSTANTS]; /* specialization constants 0 .. constant_count - 1; 0, 1, 2 are the
-                                               workgroup size */
+    const char *variant;                    /* which member of the family, for reports */
+    int node;                               /* graph node it computes, or GRAPH_NONE */
+    uint32_t constants[PLAN_MAX_CONSTANTS]; /* specialization constants 0 .. constant_count - 1; 0,
+                                               1, 2 are the workgroup size */
     uint32_t constant_count;
     uint32_t push[PLAN_MAX_PUSH];
     uint32_t push_count;
-    uint32_t push_scaled; /* bit i: push[i] is an arena offset, multiplied by the batch when recorded */
-    uint32_t groups[3];   /* of one image; groups[2] is multiplied by the batch: gl_WorkGroupID.z / groups[2] is the image */
-    uint32_t level;       /* steps of a level are independent; one barrier between levels */
+    uint32_t
+        push_scaled; /* bit i: push[i] is an arena offset, multiplied by the batch when recorded */
+    uint32_t groups[3]; /* of one image; groups[2] is multiplied by the batch: gl_WorkGroupID.z /
+                           groups[2] is the image */
+    uint32_t level;     /* steps of a level are independent; one barrier between levels */
     int reads[PLAN_MAX_OPERANDS], writes[PLAN_MAX_OPERANDS]; /* buffers */
     uint32_t read_count, write_count;
     uint64_t flops, bytes_read, bytes_written, weight_bytes; /* of one image; weights once */
@@ -61,21 +71,21 @@ typedef struct plan_step {
 
 /* What the planner may rely on. Zeroed members mean what every Vulkan 1.1 device has. */
 typedef struct plan_target {
-    uint32_t max_invocations; /* a workgroup; 0: 128 */
+    uint32_t max_invocations;  /* a workgroup; 0: 128 */
     uint32_t max_shared_bytes; /* 0: 16384 */
     uint32_t max_groups[3];    /* 0: 65535 */
 } plan_target;
 
 typedef struct plan_options {
     plan_target target;
-    bool keep_outputs; /* graph outputs stay readable after the run */
-    bool keep_all;     /* every value stays readable (no sharing): for verify */
+    bool keep_outputs;       /* graph outputs stay readable after the run */
+    bool keep_all;           /* every value stays readable (no sharing): for verify */
     uint32_t max_detections; /* capacity of the results of one image; 0: every anchor */
 } plan_options;
 
 typedef struct plan {
     region *memory;
-    const graph *graph; /* borrowed: must outlive the plan */
+    const graph *graph;           /* borrowed: must outlive the plan */
     const preprocess *preprocess; /* borrowed */
     const detector_head *head;    /* borrowed; NULL: no decode, sort, nms */
     plan_options options;
@@ -83,18 +93,19 @@ typedef struct plan {
     size_t step_count;
     plan_buffer *buffers;
     size_t buffer_count;
-    int *value_buffer;      /* by graph value: the buffer of its storage, or GRAPH_NONE */
-    int keys_buffer, boxes_buffer, classes_buffer; /* candidates, shaders/interface.h; GRAPH_NONE without a head. All
-                                                      three stay readable after the run */
+    int *value_buffer; /* by graph value: the buffer of its storage, or GRAPH_NONE */
+    int keys_buffer, boxes_buffer,
+        classes_buffer; /* candidates, shaders/interface.h; GRAPH_NONE without a head. All
+                           three stay readable after the run */
     uint32_t level_count;
-    uint64_t arena_words;   /* of one image */
-    uint64_t weight_words;  /* of all packed weights, anchors included */
-    uint32_t result_words;  /* of one image, shaders/interface.h */
+    uint64_t arena_words;  /* of one image */
+    uint64_t weight_words; /* of all packed weights, anchors included */
+    uint32_t result_words; /* of one image, shaders/interface.h */
 } plan;
 
 /* g has been through passes_run. STATUS_UNSUPPORTED or STATUS_LIMIT names the node. */
-status plan_create(const allocator *a, const graph *g, const preprocess *pre, const detector_head *head,
-                   const plan_options *options, plan **out, error *err);
+status plan_create(const allocator *a, const graph *g, const preprocess *pre,
+                   const detector_head *head, const plan_options *options, plan **out, error *err);
 void plan_destroy(plan *p);
 
 /* Writes all weights in the layout that the kernels read: p->weight_words words. */
@@ -108,8 +119,10 @@ typedef struct arena_request {
     uint32_t first_level, last_level;
     uint64_t offset; /* result */
 } arena_request;
-/* Gives every request an offset such that requests whose levels intersect never overlap; *total is the end of the
- * furthest. Greedy by size (largest first, lowest fitting offset). Offsets are multiples of PLAN_ALIGN_WORDS. */
-status arena_place(const allocator *a, arena_request *requests, size_t count, uint64_t *total, error *err);
+/* Gives every request an offset such that requests whose levels intersect never overlap; *total is
+ * the end of the furthest. Greedy by size (largest first, lowest fitting offset). Offsets are
+ * multiples of PLAN_ALIGN_WORDS. */
+status arena_place(const allocator *a, arena_request *requests, size_t count, uint64_t *total,
+                   error *err);
 
 #endif

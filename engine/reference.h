@@ -1,5 +1,6 @@
-/* The reference executor: one obvious scalar function an operator, double accumulation, results rounded once to float.
- * It defines the truth that every kernel is compared with. Runs any valid graph, as imported or after any pass. */
+/* The reference executor: one obvious scalar function an operator, double accumulation, results
+ * rounded once to float. It defines the truth that every kernel is compared with. Runs any valid
+ * graph, as imported or after any pass. */
 #ifndef ENGINE_REFERENCE_H
 #define ENGINE_REFERENCE_H
 
@@ -13,20 +14,23 @@ typedef struct reference_values {
     float *storage;
 } reference_values;
 
-status reference_values_create(const graph *g, const allocator *a, reference_values *out, error *err);
+status reference_values_create(const graph *g, const allocator *a, reference_values *out,
+                               error *err);
 void reference_values_destroy(reference_values *v);
 
-/* Computes the outputs of node `index` from its inputs. When `bound` is not NULL it holds, for each output value v of
- * the node with bound->data[v], an elementwise bound on |computed - exact| of a correct fp32 kernel (see
- * reference_contract below), given these inputs. */
-status reference_run_node(const graph *g, size_t index, reference_values *values, reference_values *bound, error *err);
+/* Computes the outputs of node `index` from its inputs. When `bound` is not NULL it holds, for each
+ * output value v of the node with bound->data[v], an elementwise bound on |computed - exact| of a
+ * correct fp32 kernel (see reference_contract below), given these inputs. */
+status reference_run_node(const graph *g, size_t index, reference_values *values,
+                          reference_values *bound, error *err);
 /* all nodes in order; input must have been written to values->data[g->input] */
 status reference_run(const graph *g, reference_values *values, error *err);
 
-/* The contract of an fp32 kernel that sums n products in any order, with or without fused multiply-add, then applies an
- * activation with Lipschitz constant L and relative error a:
- *     |computed - exact| <= L * gamma(n + 2) * sum|x_i w_i| + a * |exact| + tiny,   gamma(k) = k u / (1 - k u), u = 2^-24
- * (Higham, Accuracy and Stability of Numerical Algorithms, 3.1). The bound arrays above hold this. */
+/* The contract of an fp32 kernel that sums n products in any order, with or without fused
+ * multiply-add, then applies an activation with Lipschitz constant L and relative error a:
+ *     |computed - exact| <= L * gamma(n + 2) * sum|x_i w_i| + a * |exact| + tiny,   gamma(k) = k u
+ * / (1 - k u), u = 2^-24 (Higham, Accuracy and Stability of Numerical Algorithms, 3.1). The bound
+ * arrays above hold this. */
 double reference_gamma(uint64_t terms);
 
 #endif

@@ -1,4 +1,5 @@
-/* Error messages: formatting, and keeping them on one printable line whatever the bytes of a hostile file were. */
+/* Error messages: formatting, and keeping them on one printable line whatever the bytes of a
+ * hostile file were. */
 #include "engine/status.h"
 
 #include <stdarg.h>

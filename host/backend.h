@@ -1,8 +1,8 @@
-/* What a session drives: one plan or graph made ready on one device. The one function table between the API and the
- * devices (Vulkan, reference).
+/* What a session drives: one plan or graph made ready on one device. The one function table between
+ * the API and the devices (Vulkan, reference).
  *
- * A backend belongs to one thread at a time. It has `slots` independent sets of buffers; a slot goes
- * submit -> wait -> (result, read_value)* and may then be submitted again. */
+ * A backend belongs to one thread at a time. It has `slots` independent sets of buffers; a slot
+ * goes submit -> wait -> (result, read_value)* and may then be submitted again. */
 #ifndef HOST_BACKEND_H
 #define HOST_BACKEND_H
 
@@ -17,10 +17,12 @@ typedef struct backend_request {
 } backend_request;
 
 typedef struct backend_result {
-    const detection *detections; /* score descending, anchor ascending; valid until the slot is submitted again */
+    const detection *detections; /* score descending, anchor ascending; valid until the slot is
+                                    submitted again */
     uint32_t count;
     uint32_t candidates; /* anchors above the score threshold */
-    uint32_t near_ties;  /* decisions within rounding of the IoU threshold that were settled by the reference */
+    uint32_t near_ties;  /* decisions within rounding of the IoU threshold that were settled by the
+                            reference */
 } backend_result;
 
 typedef struct backend_memory { /* bytes that this backend allocated */
@@ -35,8 +37,10 @@ typedef struct backend_functions {
     /* STATUS_TIMEOUT leaves the slot in flight */
     status (*wait)(backend *b, uint32_t slot, uint64_t timeout_ns, error *err);
     status (*result)(backend *b, uint32_t slot, uint32_t image, backend_result *out, error *err);
-    /* dense floats of a graph value of one image of the finished slot; STATUS_ARGUMENT unless the plan keeps it */
-    status (*read_value)(backend *b, uint32_t slot, uint32_t image, int value, float *dense, error *err);
+    /* dense floats of a graph value of one image of the finished slot; STATUS_ARGUMENT unless the
+     * plan keeps it */
+    status (*read_value)(backend *b, uint32_t slot, uint32_t image, int value, float *dense,
+                         error *err);
     void (*memory)(backend *b, backend_memory *out);
     void (*destroy)(backend *b);
 } backend_functions;
@@ -48,9 +52,9 @@ struct backend {
 typedef struct backend_params {
     const allocator *alloc;
     const logger *log;
-    const graph *graph;            /* all borrowed: outlive the backend */
+    const graph *graph; /* all borrowed: outlive the backend */
     const preprocess *preprocess;
-    const detector_head *head;     /* NULL for a network without boxes */
+    const detector_head *head; /* NULL for a network without boxes */
     uint32_t max_batch, slots, max_detections;
     bool keep_outputs, keep_all;
     const char *cache_dir; /* pipeline cache; NULL: none */

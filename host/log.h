@@ -5,19 +5,19 @@
 #include "vkdet.h"
 
 /* id, default level. The id's text is its name with '-' for '_' ("device-picked"). */
-#define LOG_TABLE(X)                                                                                                  \
-    X(device_picked, VKDET_LOG_INFO)                                                                                  \
-    X(device_skipped, VKDET_LOG_DEBUG)                                                                                \
-    X(no_vulkan, VKDET_LOG_WARNING)                                                                                   \
-    X(validation, VKDET_LOG_ERROR)                                                                                    \
-    X(cache_loaded, VKDET_LOG_DEBUG)                                                                                  \
-    X(cache_ignored, VKDET_LOG_WARNING)                                                                               \
-    X(cache_not_written, VKDET_LOG_WARNING)                                                                           \
-    X(memory_bill, VKDET_LOG_DEBUG)                                                                                   \
-    X(near_ties, VKDET_LOG_INFO)                                                                                      \
-    X(device_lost, VKDET_LOG_ERROR)                                                                                   \
-    X(image_partial, VKDET_LOG_WARNING)                                                                               \
-    X(font_missing, VKDET_LOG_WARNING)                                                                                \
+#define LOG_TABLE(X)                                                                               \
+    X(device_picked, VKDET_LOG_INFO)                                                               \
+    X(device_skipped, VKDET_LOG_DEBUG)                                                             \
+    X(no_vulkan, VKDET_LOG_WARNING)                                                                \
+    X(validation, VKDET_LOG_ERROR)                                                                 \
+    X(cache_loaded, VKDET_LOG_DEBUG)                                                               \
+    X(cache_ignored, VKDET_LOG_WARNING)                                                            \
+    X(cache_not_written, VKDET_LOG_WARNING)                                                        \
+    X(memory_bill, VKDET_LOG_DEBUG)                                                                \
+    X(near_ties, VKDET_LOG_INFO)                                                                   \
+    X(device_lost, VKDET_LOG_ERROR)                                                                \
+    X(image_partial, VKDET_LOG_WARNING)                                                            \
+    X(font_missing, VKDET_LOG_WARNING)                                                             \
     X(model_loaded, VKDET_LOG_DEBUG)
 
 typedef enum log_id {

@@ -5,21 +5,20 @@
  *     vkdet_session *session = NULL;
  *     vkdet_image *image = NULL;
  *     const vkdet_result *result = NULL;
- *     if (vkdet_context_create(NULL, &context) || vkdet_model_open(context, "aizoo.vkdet", &model) ||
- *         vkdet_session_create(context, model, NULL, &session) ||
- *         vkdet_image_load(context, "photo.jpg", NULL, &image) ||
- *         vkdet_session_detect_image(session, image, NULL, &result)) {
- *         fprintf(stderr, "%s\n", vkdet_error_message());
+ *     if (vkdet_context_create(NULL, &context) || vkdet_model_open(context, "aizoo.vkdet", &model)
+ * || vkdet_session_create(context, model, NULL, &session) || vkdet_image_load(context, "photo.jpg",
+ * NULL, &image) || vkdet_session_detect_image(session, image, NULL, &result)) { fprintf(stderr,
+ * "%s\n", vkdet_error_message());
  *     }
  *
  * Conventions that hold for every function:
- * - A function that can fail returns a vkdet_status; vkdet_error_message() then describes it. On failure
- *   out-parameters are NULL or unchanged. Nothing here exits, aborts or prints.
+ * - A function that can fail returns a vkdet_status; vkdet_error_message() then describes it. On
+ * failure out-parameters are NULL or unchanged. Nothing here exits, aborts or prints.
  * - Parameter structs: NULL or all zeros means defaults; initialise with {0} and set what you need.
  * - _destroy(NULL) does nothing. An object is destroyed before the object it was made from.
  * - Strings are UTF-8 and owned by the library unless a comment says otherwise.
- * - Threads: a context and a model may be used by many threads at once. A session belongs to one thread at a time; make
- *   one session a thread. An image may be read by many threads.
+ * - Threads: a context and a model may be used by many threads at once. A session belongs to one
+ * thread at a time; make one session a thread. An image may be read by many threads.
  */
 #ifndef VKDET_H
 #define VKDET_H
@@ -44,9 +43,10 @@ extern "C" {
 #define VKDET_VERSION_MAJOR 0
 #define VKDET_VERSION_MINOR 1
 #define VKDET_VERSION_PATCH 0
-#define VKDET_VERSION "0.1.0"
+#define VKDET_VERSION       "0.1.0"
 
-/* ------------------------------------------------------------------------------------------------ status, log -- */
+/* ------------------------------------------------------------------------------------------------
+ * status, log -- */
 
 typedef enum vkdet_status {
     VKDET_OK = 0,
@@ -68,8 +68,8 @@ typedef enum vkdet_status {
 /* "ok", "argument", "device-lost", ... Never NULL. */
 VKDET_API const char *vkdet_status_name(vkdet_status status);
 
-/* The message of the last call on this thread that failed: one line, naming the file, layer or flag and the reason. ""
- * when none has failed. Valid until the next vkdet call on this thread. */
+/* The message of the last call on this thread that failed: one line, naming the file, layer or flag
+ * and the reason. "" when none has failed. Valid until the next vkdet call on this thread. */
 VKDET_API const char *vkdet_error_message(void);
 
 /* "0.1.0" of the library that is loaded. */
@@ -82,15 +82,17 @@ typedef enum vkdet_log_level {
     VKDET_LOG_DEBUG = 3
 } vkdet_log_level;
 
-/* id is a stable short name ("device-picked"); message is one line without a newline. Called on the thread that made the
- * call, possibly by several threads at once. It must not call vkdet. */
-typedef void (*vkdet_log_callback)(void *user, vkdet_log_level level, const char *id, const char *message);
+/* id is a stable short name ("device-picked"); message is one line without a newline. Called on the
+ * thread that made the call, possibly by several threads at once. It must not call vkdet. */
+typedef void (*vkdet_log_callback)(void *user, vkdet_log_level level, const char *id,
+                                   const char *message);
 
-/* ----------------------------------------------------------------------------------------------------- context -- */
+/* -----------------------------------------------------------------------------------------------------
+ * context -- */
 
-/* allocate returns memory aligned for any type or NULL; release is given what allocate returned, or NULL. Both are called
- * from any thread that uses vkdet. Both or neither must be set. Libraries that vkdet uses (JPEG, PNG, JSON, the
- * Vulkan driver) allocate on their own. */
+/* allocate returns memory aligned for any type or NULL; release is given what allocate returned, or
+ * NULL. Both are called from any thread that uses vkdet. Both or neither must be set. Libraries
+ * that vkdet uses (JPEG, PNG, JSON, the Vulkan driver) allocate on their own. */
 typedef struct vkdet_allocator {
     void *(*allocate)(void *user, size_t size);
     void (*release)(void *user, void *memory);
@@ -102,14 +104,16 @@ typedef struct vkdet_context_params {
     vkdet_log_callback log;
     void *log_user;
     vkdet_log_level log_level; /* messages above it are dropped; 0 is errors only */
-    int validate;              /* nonzero: Vulkan validation layers, synchronisation validation included; creation fails
-                                  when they are not installed */
+    int validate; /* nonzero: Vulkan validation layers, synchronisation validation included;
+                     creation fails when they are not installed */
 } vkdet_context_params;
 
 typedef struct vkdet_context vkdet_context;
 
-/* Finds the Vulkan loader and devices. A machine without Vulkan is not an error: it has the device "reference". */
-VKDET_API vkdet_status vkdet_context_create(const vkdet_context_params *params, vkdet_context **out);
+/* Finds the Vulkan loader and devices. A machine without Vulkan is not an error: it has the device
+ * "reference". */
+VKDET_API vkdet_status vkdet_context_create(const vkdet_context_params *params,
+                                            vkdet_context **out);
 VKDET_API void vkdet_context_destroy(vkdet_context *context);
 /* Messages of the validation layers so far; 0 when they are off. */
 VKDET_API uint64_t vkdet_context_validation_messages(const vkdet_context *context);
@@ -126,11 +130,11 @@ typedef enum vkdet_device_kind {
 } vkdet_device_kind;
 
 typedef struct vkdet_device_info {
-    char id[32];   /* what `device` below takes: "vulkan:0", "reference" */
+    char id[32]; /* what `device` below takes: "vulkan:0", "reference" */
     char name[256];
-    char driver[256];      /* driver name and version as it reports them; "" when unknown */
-    char api_version[32];  /* "1.3.230"; "" for the reference */
-    char unusable[128];    /* why vkdet cannot run there; "" when it can */
+    char driver[256];     /* driver name and version as it reports them; "" when unknown */
+    char api_version[32]; /* "1.3.230"; "" for the reference */
+    char unusable[128];   /* why vkdet cannot run there; "" when it can */
     vkdet_device_kind kind;
     uint32_t vendor_id, device_id;
     uint64_t memory_bytes; /* of the largest device-local heap; 0 for the reference */
@@ -139,62 +143,70 @@ typedef struct vkdet_device_info {
 
 /* All Vulkan devices in the loader's order, then "reference". */
 VKDET_API uint32_t vkdet_device_count(const vkdet_context *context);
-VKDET_API vkdet_status vkdet_device_describe(const vkdet_context *context, uint32_t index, vkdet_device_info *out);
+VKDET_API vkdet_status vkdet_device_describe(const vkdet_context *context, uint32_t index,
+                                             vkdet_device_info *out);
 
-/* ------------------------------------------------------------------------------------------------------- model -- */
+/* -------------------------------------------------------------------------------------------------------
+ * model -- */
 
 typedef struct vkdet_model vkdet_model;
 
 /* Maps the container file; the file must not change while the model lives. */
-VKDET_API vkdet_status vkdet_model_open(vkdet_context *context, const char *path, vkdet_model **out);
+VKDET_API vkdet_status vkdet_model_open(vkdet_context *context, const char *path,
+                                        vkdet_model **out);
 /* bytes must be 8-byte aligned and outlive the model. */
-VKDET_API vkdet_status vkdet_model_open_memory(vkdet_context *context, const void *bytes, size_t size,
-                                               vkdet_model **out);
+VKDET_API vkdet_status vkdet_model_open_memory(vkdet_context *context, const void *bytes,
+                                               size_t size, vkdet_model **out);
 VKDET_API void vkdet_model_destroy(vkdet_model *model);
 
 /* Network file (TensorFlow.js layers model.json with its shards beside it) + card -> container. */
-VKDET_API vkdet_status vkdet_convert(vkdet_context *context, const char *model_path, const char *card_path,
-                                     const char *out_path);
+VKDET_API vkdet_status vkdet_convert(vkdet_context *context, const char *model_path,
+                                     const char *card_path, const char *out_path);
 
 typedef enum vkdet_nms_mode {
-    VKDET_NMS_DEFAULT = 0,        /* the card's */
-    VKDET_NMS_TFJS = 1,           /* suppressed when IoU >= threshold (double); the article's page */
-    VKDET_NMS_TF = 2,             /* suppressed when IoU > threshold (float); TensorFlow C++ */
+    VKDET_NMS_DEFAULT = 0, /* the card's */
+    VKDET_NMS_TFJS = 1,    /* suppressed when IoU >= threshold (double); the article's page */
+    VKDET_NMS_TF = 2,      /* suppressed when IoU > threshold (float); TensorFlow C++ */
     VKDET_NMS_TFJS_PER_CLASS = 3, /* the same, each class by itself */
     VKDET_NMS_TF_PER_CLASS = 4
 } vkdet_nms_mode;
-/* "tfjs", "tf", "tfjs-per-class", "tf-per-class"; "default". VKDET_ERROR_ARGUMENT for any other name. */
+/* "tfjs", "tf", "tfjs-per-class", "tf-per-class"; "default". VKDET_ERROR_ARGUMENT for any other
+ * name. */
 VKDET_API vkdet_status vkdet_nms_mode_from_name(const char *name, vkdet_nms_mode *out);
 
 typedef struct vkdet_model_info {
     const char *name, *version, *licence, *source; /* owned by the model */
-    int detects;               /* nonzero: has boxes; zero: a classifier, only raw outputs */
+    int detects; /* nonzero: has boxes; zero: a classifier, only raw outputs */
     uint32_t input_width, input_height, input_channels;
-    uint32_t class_count;      /* background included, where there is one */
-    int background;            /* its class id, or -1 */
+    uint32_t class_count; /* background included, where there is one */
+    int background;       /* its class id, or -1 */
     uint32_t anchor_count;
-    uint32_t output_count;     /* raw outputs of the network */
-    uint32_t language_count;   /* of labels */
+    uint32_t output_count;                 /* raw outputs of the network */
+    uint32_t language_count;               /* of labels */
     double score_threshold, iou_threshold; /* defaults */
     uint32_t max_detections;
     vkdet_nms_mode nms_mode;
-    char sha256[65];           /* of the tensor data */
+    char sha256[65]; /* of the tensor data */
 } vkdet_model_info;
 
 VKDET_API void vkdet_model_info_get(const vkdet_model *model, vkdet_model_info *out);
 /* language NULL: the card's first. NULL when the class or the language does not exist. */
-VKDET_API const char *vkdet_model_label(const vkdet_model *model, uint32_t class_id, const char *language);
+VKDET_API const char *vkdet_model_label(const vkdet_model *model, uint32_t class_id,
+                                        const char *language);
 /* language i of the labels, or NULL */
 VKDET_API const char *vkdet_model_language(const vkdet_model *model, uint32_t index);
 
-/* JSON: card, layers, shapes, parameters, MACs, memory bill. *json is the caller's (vkdet_text_free). */
-VKDET_API vkdet_status vkdet_model_describe(vkdet_context *context, const vkdet_model *model, char **json);
-/* JSON: the steps of the plan for a device (NULL: "auto"): kernel, variant, shapes, offsets, FLOPs, bytes, level; the
- * arena and what it costs for a batch. *json is the caller's. */
-VKDET_API vkdet_status vkdet_model_plan(vkdet_context *context, const vkdet_model *model, const char *device,
-                                        uint32_t batch, char **json);
+/* JSON: card, layers, shapes, parameters, MACs, memory bill. *json is the caller's
+ * (vkdet_text_free). */
+VKDET_API vkdet_status vkdet_model_describe(vkdet_context *context, const vkdet_model *model,
+                                            char **json);
+/* JSON: the steps of the plan for a device (NULL: "auto"): kernel, variant, shapes, offsets, FLOPs,
+ * bytes, level; the arena and what it costs for a batch. *json is the caller's. */
+VKDET_API vkdet_status vkdet_model_plan(vkdet_context *context, const vkdet_model *model,
+                                        const char *device, uint32_t batch, char **json);
 
-/* ------------------------------------------------------------------------------------------------------ images -- */
+/* ------------------------------------------------------------------------------------------------------
+ * images -- */
 
 typedef enum vkdet_pixel_format {
     VKDET_PIXEL_GRAY8 = 0,
@@ -202,8 +214,9 @@ typedef enum vkdet_pixel_format {
     VKDET_PIXEL_BGR8 = 2,
     VKDET_PIXEL_RGBA8 = 3, /* alpha is ignored */
     VKDET_PIXEL_BGRA8 = 4,
-    VKDET_PIXEL_TENSOR_F32 = 5 /* the network input itself: input_height x input_width x input_channels floats,
-                                  contiguous, already normalised; stride must be 0 or the exact row size */
+    VKDET_PIXEL_TENSOR_F32 =
+        5 /* the network input itself: input_height x input_width x input_channels floats,
+             contiguous, already normalised; stride must be 0 or the exact row size */
 } vkdet_pixel_format;
 
 /* Raw pixels, row-major, top row first. Borrowed during the call they are passed to. */
@@ -227,43 +240,50 @@ typedef struct vkdet_image_info {
     int partial;            /* nonzero: the file ended early and was decoded as far as it went */
 } vkdet_image_info;
 
-/* JPEG, PNG, WebP, BMP, GIF (first frame), TGA, PNM, told apart by content. EXIF orientation is applied. */
+/* JPEG, PNG, WebP, BMP, GIF (first frame), TGA, PNM, told apart by content. EXIF orientation is
+ * applied. */
 VKDET_API vkdet_status vkdet_image_decode(vkdet_context *context, const void *bytes, size_t size,
                                           const vkdet_image_params *params, vkdet_image **out);
-VKDET_API vkdet_status vkdet_image_load(vkdet_context *context, const char *path, const vkdet_image_params *params,
-                                        vkdet_image **out);
+VKDET_API vkdet_status vkdet_image_load(vkdet_context *context, const char *path,
+                                        const vkdet_image_params *params, vkdet_image **out);
 VKDET_API void vkdet_image_destroy(vkdet_image *image);
 VKDET_API void vkdet_image_info_get(const vkdet_image *image, vkdet_image_info *out);
 /* Valid as long as the image is neither drawn on nor destroyed. */
 VKDET_API vkdet_pixels vkdet_image_pixels(const vkdet_image *image);
 
-/* ---------------------------------------------------------------------------------------------------- sessions -- */
+/* ----------------------------------------------------------------------------------------------------
+ * sessions -- */
 
 typedef struct vkdet_detection {
     float box[4]; /* x1 y1 x2 y2 in pixels of the (oriented) picture, clipped to it */
     float score;
     uint32_t class_id;
-    uint32_t anchor; /* index of the anchor it came from; total order is (score descending, anchor ascending) */
+    uint32_t anchor; /* index of the anchor it came from; total order is (score descending, anchor
+                        ascending) */
 } vkdet_detection;
 
 typedef struct vkdet_result {
     const vkdet_detection *detections;
     uint32_t count;
     uint32_t candidates; /* anchors above the score threshold, before suppression */
-    uint32_t near_ties;  /* overlap decisions within rounding of the threshold, settled by the reference */
+    uint32_t near_ties;  /* overlap decisions within rounding of the threshold, settled by the
+                            reference */
 } vkdet_result;
 
 typedef struct vkdet_session_params {
     const char *device;      /* "auto" (NULL), "vulkan:N", "reference" */
     uint32_t max_batch;      /* images a submission; 0: 1 */
     uint32_t slots;          /* submissions in flight; 0: 2 */
-    uint32_t max_detections; /* capacity of one image's result; 0: the card's; UINT32_MAX: one an anchor */
+    uint32_t max_detections; /* capacity of one image's result; 0: the card's; UINT32_MAX: one an
+                                anchor */
     int keep_outputs;        /* nonzero: vkdet_session_output works */
-    const char *cache_dir;   /* of the pipeline cache; NULL: $XDG_CACHE_HOME/vkdet or ~/.cache/vkdet; "": none */
+    const char *cache_dir; /* of the pipeline cache; NULL: $XDG_CACHE_HOME/vkdet or ~/.cache/vkdet;
+                              "": none */
 } vkdet_session_params;
 
 typedef struct vkdet_detect_params {
-    double score_threshold;  /* keep scores above it; 0: the card's. A negative number keeps every anchor */
+    double score_threshold;  /* keep scores above it; 0: the card's. A negative number keeps every
+                                anchor */
     double iou_threshold;    /* 0: the card's; 0 < t <= 1 */
     uint32_t max_detections; /* 0: the session's capacity; never more than that */
     vkdet_nms_mode nms_mode;
@@ -274,52 +294,61 @@ typedef uint64_t vkdet_ticket;
 
 #define VKDET_WAIT_FOREVER UINT64_MAX /* still bounded: ten minutes, then VKDET_ERROR_TIMEOUT */
 
-/* Plans, uploads weights, builds pipelines, allocates everything. What follows allocates nothing, but for a picture
- * larger than any before. */
+/* Plans, uploads weights, builds pipelines, allocates everything. What follows allocates nothing,
+ * but for a picture larger than any before. */
 VKDET_API vkdet_status vkdet_session_create(vkdet_context *context, const vkdet_model *model,
-                                            const vkdet_session_params *params, vkdet_session **out);
+                                            const vkdet_session_params *params,
+                                            vkdet_session **out);
 VKDET_API void vkdet_session_destroy(vkdet_session *session);
 /* The device that was picked. */
 VKDET_API void vkdet_session_device(const vkdet_session *session, vkdet_device_info *out);
 
 typedef struct vkdet_session_memory {
-    uint64_t device_bytes;       /* allocated on the device: weights, arenas, pixels, results of all slots */
+    uint64_t
+        device_bytes; /* allocated on the device: weights, arenas, pixels, results of all slots */
     uint64_t host_visible_bytes; /* of them or besides: what the host can map */
     uint64_t arena_bytes;        /* of one image in one slot */
     uint64_t weight_bytes;
 } vkdet_session_memory;
 VKDET_API void vkdet_session_memory_get(const vkdet_session *session, vkdet_session_memory *out);
 
-/* Blocking: count images (any number; split into batches), one result each, in order. *results points to `count`
- * results, valid until the next call on the session. VKDET_ERROR_BUSY while tickets are in flight. */
-VKDET_API vkdet_status vkdet_session_detect(vkdet_session *session, const vkdet_pixels *images, size_t count,
-                                            const vkdet_detect_params *params, const vkdet_result **results);
+/* Blocking: count images (any number; split into batches), one result each, in order. *results
+ * points to `count` results, valid until the next call on the session. VKDET_ERROR_BUSY while
+ * tickets are in flight. */
+VKDET_API vkdet_status vkdet_session_detect(vkdet_session *session, const vkdet_pixels *images,
+                                            size_t count, const vkdet_detect_params *params,
+                                            const vkdet_result **results);
 /* One decoded picture. */
 VKDET_API vkdet_status vkdet_session_detect_image(vkdet_session *session, const vkdet_image *image,
-                                                  const vkdet_detect_params *params, const vkdet_result **result);
+                                                  const vkdet_detect_params *params,
+                                                  const vkdet_result **result);
 
-/* Asynchronous: up to `slots` submissions of up to max_batch images. The pixels are copied before submit returns. Tickets
- * may be waited for in any order; results stay valid until release, which frees the slot. After VKDET_ERROR_TIMEOUT the
- * ticket may be waited for again. */
-VKDET_API vkdet_status vkdet_session_submit(vkdet_session *session, const vkdet_pixels *images, uint32_t count,
-                                            const vkdet_detect_params *params, vkdet_ticket *ticket);
-VKDET_API vkdet_status vkdet_session_wait(vkdet_session *session, vkdet_ticket ticket, uint64_t timeout_ns,
-                                          const vkdet_result **results, uint32_t *count);
+/* Asynchronous: up to `slots` submissions of up to max_batch images. The pixels are copied before
+ * submit returns. Tickets may be waited for in any order; results stay valid until release, which
+ * frees the slot. After VKDET_ERROR_TIMEOUT the ticket may be waited for again. */
+VKDET_API vkdet_status vkdet_session_submit(vkdet_session *session, const vkdet_pixels *images,
+                                            uint32_t count, const vkdet_detect_params *params,
+                                            vkdet_ticket *ticket);
+VKDET_API vkdet_status vkdet_session_wait(vkdet_session *session, vkdet_ticket ticket,
+                                          uint64_t timeout_ns, const vkdet_result **results,
+                                          uint32_t *count);
 VKDET_API vkdet_status vkdet_session_release(vkdet_session *session, vkdet_ticket ticket);
 
-/* Raw network output `index` of image `image` of the ticket (waited for, not released; ticket 0: the first batch of the
- * last vkdet_session_detect). floats receives `capacity` floats at most, *count how many there are. floats NULL asks for
- * the count and shape only. Needs keep_outputs. */
-VKDET_API vkdet_status vkdet_session_output(vkdet_session *session, vkdet_ticket ticket, uint32_t image,
-                                            uint32_t index, float *floats, size_t capacity, size_t *count);
+/* Raw network output `index` of image `image` of the ticket (waited for, not released; ticket 0:
+ * the first batch of the last vkdet_session_detect). floats receives `capacity` floats at most,
+ * *count how many there are. floats NULL asks for the count and shape only. Needs keep_outputs. */
+VKDET_API vkdet_status vkdet_session_output(vkdet_session *session, vkdet_ticket ticket,
+                                            uint32_t image, uint32_t index, float *floats,
+                                            size_t capacity, size_t *count);
 
-/* Runs every step on the device (NULL: "auto") and in the reference on the same inputs and compares within the contract
- * of each. image NULL: a seeded noise picture. *json (the caller's) lists the steps; VKDET_ERROR_DIVERGED when one is
- * outside, and *json is set then too. */
-VKDET_API vkdet_status vkdet_verify(vkdet_context *context, const vkdet_model *model, const char *device,
-                                    const vkdet_pixels *image, char **json);
+/* Runs every step on the device (NULL: "auto") and in the reference on the same inputs and compares
+ * within the contract of each. image NULL: a seeded noise picture. *json (the caller's) lists the
+ * steps; VKDET_ERROR_DIVERGED when one is outside, and *json is set then too. */
+VKDET_API vkdet_status vkdet_verify(vkdet_context *context, const vkdet_model *model,
+                                    const char *device, const vkdet_pixels *image, char **json);
 
-/* ----------------------------------------------------------------------------------------------------- drawing -- */
+/* -----------------------------------------------------------------------------------------------------
+ * drawing -- */
 
 typedef struct vkdet_mark {
     float box[4];     /* pixels */
@@ -329,8 +358,8 @@ typedef struct vkdet_mark {
 
 /* Boxes with labels on the picture itself. Line width and letter size follow the picture's size. */
 VKDET_API vkdet_status vkdet_image_draw(vkdet_image *image, const vkdet_mark *marks, size_t count);
-/* Encodes into the file format that the path's ending names (.png, .jpg, .jpeg), writing beside it and renaming.
- * quality 1..100 for JPEG; 0: 90. */
+/* Encodes into the file format that the path's ending names (.png, .jpg, .jpeg), writing beside it
+ * and renaming. quality 1..100 for JPEG; 0: 90. */
 VKDET_API vkdet_status vkdet_image_save(const vkdet_image *image, const char *path, int quality);
 
 #ifdef __cplusplus

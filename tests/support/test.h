@@ -1,12 +1,13 @@
-/* What every test file includes first: cmocka in the order it wants, and the few helpers that all tests share. */
+/* What every test file includes first: cmocka in the order it wants, and the few helpers that all
+ * tests share. */
 #ifndef TESTS_SUPPORT_TEST_H
 #define TESTS_SUPPORT_TEST_H
 
+#include <cmocka.h> /* after the four headers above */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h> /* after the four headers above */
 
 #include <math.h>
 #include <stdbool.h>
@@ -17,14 +18,15 @@
 #include "engine/memory.h"
 #include "engine/status.h"
 
-/* Skips the running test, saying by name what was missing, unless TEST_DATA_DIR/relative exists; else its full path in a
- * static buffer. */
+/* Skips the running test, saying by name what was missing, unless TEST_DATA_DIR/relative exists;
+ * else its full path in a static buffer. */
 #define REQUIRE_DATA(relative) test_data_or_skip(__func__, relative)
 const char *test_data_path(const char *relative); /* NULL when it does not exist */
 
-#define test_data_or_skip(test, relative)                                                                             \
-    (test_data_path(relative) ? test_data_path(relative)                                                              \
-                              : (printf("SKIPPED %s: needs %s (VKDET_TEST_DATA)\n", test, relative), skip(), NULL))
+#define test_data_or_skip(test, relative)                                                          \
+    (test_data_path(relative)                                                                      \
+         ? test_data_path(relative)                                                                \
+         : (printf("SKIPPED %s: needs %s (VKDET_TEST_DATA)\n", test, relative), skip(), NULL))
 
 /* xorshift generator with a printed seed; the same on every machine */
 typedef struct test_random {
@@ -45,12 +47,12 @@ void test_allocator_init(test_allocator *t, size_t fail_at);
 /* Whole file into malloc'd memory (terminated by one zero byte); NULL when it cannot be read. */
 unsigned char *test_read_file(const char *path, size_t *size);
 
-#define assert_status_ok(call, err)                                                                                   \
-    do {                                                                                                              \
-        status assert_status_ = (call);                                                                               \
-        if (assert_status_ != STATUS_OK) {                                                                            \
-            fail_msg("%s: %s", status_name(assert_status_), (err).text);                                              \
-        }                                                                                                             \
+#define assert_status_ok(call, err)                                                                \
+    do {                                                                                           \
+        status assert_status_ = (call);                                                            \
+        if (assert_status_ != STATUS_OK) {                                                         \
+            fail_msg("%s: %s", status_name(assert_status_), (err).text);                           \
+        }                                                                                          \
     } while (0)
 
 #endif
