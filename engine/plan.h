@@ -52,6 +52,7 @@ enum { PLAN_ALIGN_WORDS = 64 };
 typedef struct plan_step {
     const char *name; /* of the node, or "preprocess", "decode", "sort", "nms" */
     kernel kernel;
+    const char *shader;                     /* module in shaders/shaders.h */
     const char *variant;                    /* which member of the family, for reports */
     int node;                               /* graph node it computes, or GRAPH_NONE */
     uint32_t constants[PLAN_MAX_CONSTANTS]; /* specialization constants 0 .. constant_count - 1; 0,
