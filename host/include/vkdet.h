@@ -334,9 +334,10 @@ VKDET_API vkdet_status vkdet_session_wait(vkdet_session *session, vkdet_ticket t
                                           uint32_t *count);
 VKDET_API vkdet_status vkdet_session_release(vkdet_session *session, vkdet_ticket ticket);
 
-/* Raw network output `index` of image `image` of the ticket (waited for, not released; ticket 0:
- * the first batch of the last vkdet_session_detect). floats receives `capacity` floats at most,
- * *count how many there are. floats NULL asks for the count and shape only. Needs keep_outputs. */
+/* Raw network output `index` of image `image` of the ticket (waited for, not released; ticket 0: of
+ * the last batch of the last vkdet_session_detect), dense, in the order of the network's own
+ * outputs. floats has room for `capacity`; *count says how many there are. floats NULL asks for the
+ * count only. Needs keep_outputs. */
 VKDET_API vkdet_status vkdet_session_output(vkdet_session *session, vkdet_ticket ticket,
                                             uint32_t image, uint32_t index, float *floats,
                                             size_t capacity, size_t *count);

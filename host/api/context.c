@@ -1,0 +1,189 @@
+/* Context: allocator, log and the Vulkan instance; devices and the choice among them. */
+#include "host/api/api.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+vkdet_status vkdet_context_create(const vkdet_context_params *params, vkdet_context **out)
+{
+    error err = {0};
+    if (!out) {
+        return api_return(&err,
+                          error_set(&err, STATUS_ARGUMENT, "vkdet_context_create: out is NULL"));
+    }
+    *out = NULL;
+    vkdet_context_params p = params ? *params : (vkdet_context_params){0};
+    allocator a = allocator_default;
+    if (p.allocator.allocate || p.allocator.release) {
+        if (!p.allocator.allocate || !p.allocator.release) {
+            return api_return(&err,
+                              error_set(&err, STATUS_ARGUMENT,
+                                        "allocator: set both allocate and release, or neither"));
+        }
+        a = (allocator){p.allocator.allocate, p.allocator.release, p.allocator.user};
+    }
+    vkdet_context *c = memory_allocate(&a, 1, sizeof *c);
+    if (!c) {
+        return api_return(&err, error_set(&err, STATUS_MEMORY, "out of memory for a context"));
+    }
+    c->alloc = a;
+    c->log = (logger){p.log, p.log_user, p.log_level};
+    c->validate = p.validate != 0;
+    if (pthread_mutex_init(&c->lock, NULL) != 0) {
+        memory_release(&a, c);
+        return api_return(&err, error_set(&err, STATUS_MEMORY, "no mutex for a context"));
+    }
+    if (c->validate && !context_vulkan(c)) {
+        err = c->vulkan_error;
+        vkdet_context_destroy(c);
+        return api_return(&err, err.code);
+    }
+    *out = c;
+    return VKDET_OK;
+}
+
+void vkdet_context_destroy(vkdet_context *context)
+{
+    if (!context) {
+        return;
+    }
+    vulkan_instance_destroy(context->vulkan);
+    (void)pthread_mutex_destroy(&context->lock);
+    allocator a = context->alloc;
+    memory_release(&a, context);
+}
+
+vulkan_instance *context_vulkan(vkdet_context *context)
+{
+    (void)pthread_mutex_lock(&context->lock);
+    if (!context->vulkan_tried) {
+        context->vulkan_tried = true;
+        status code = vulkan_instance_create(&context->alloc, &context->log, context->validate,
+                                             &context->vulkan, &context->vulkan_error);
+        if (code != STATUS_OK) {
+            context->vulkan = NULL;
+            context->vulkan_error.code = code;
+        }
+    }
+    (void)pthread_mutex_unlock(&context->lock);
+    return context->vulkan;
+}
+
+uint64_t vkdet_context_validation_messages(const vkdet_context *context)
+{
+    return context && context->vulkan ? vulkan_validation_messages(context->vulkan) : 0;
+}
+
+void vkdet_text_free(vkdet_context *context, char *text)
+{
+    if (context) {
+        memory_release(&context->alloc, text);
+    }
+}
+
+/* --- devices --- */
+
+static void describe_reference(vkdet_device_info *out, bool is_auto)
+{
+    *out = (vkdet_device_info){.kind = VKDET_DEVICE_REFERENCE, .is_auto = is_auto};
+    (void)snprintf(out->id, sizeof out->id, "reference");
+    (void)snprintf(out->name, sizeof out->name, "scalar reference on the CPU");
+}
+
+static uint32_t vulkan_count(vkdet_context *context)
+{
+    vulkan_instance *v = context_vulkan(context);
+    return v ? vulkan_device_count(v) : 0;
+}
+
+/* `index` counts Vulkan devices first, then the reference */
+static void describe(vkdet_context *context, uint32_t index, vkdet_device_info *out)
+{
+    uint32_t count = vulkan_count(context);
+    int pick = count > 0 ? vulkan_device_pick(context->vulkan) : -1;
+    if (index < count) {
+        vulkan_device_describe(context->vulkan, index, out);
+        out->is_auto = pick == (int)index;
+    } else {
+        describe_reference(out, pick < 0);
+    }
+}
+
+uint32_t vkdet_device_count(const vkdet_context *context)
+{
+    /* the instance behind the handle is opened lazily: logically const */
+    return context ? vulkan_count((vkdet_context *)context) + 1 : 0;
+}
+
+vkdet_status vkdet_device_describe(const vkdet_context *context, uint32_t index,
+                                   vkdet_device_info *out)
+{
+    error err = {0};
+    if (!context || !out || index >= vkdet_device_count(context)) {
+        return api_return(&err, error_set(&err, STATUS_ARGUMENT, "no device with index %u", index));
+    }
+    describe((vkdet_context *)context, index, out);
+    return VKDET_OK;
+}
+
+static status choose_auto(vkdet_context *context, device_choice *out)
+{
+    uint32_t count = vulkan_count(context);
+    int pick = count > 0 ? vulkan_device_pick(context->vulkan) : -1;
+    out->vulkan_index = pick;
+    describe(context, pick >= 0 ? (uint32_t)pick : count, &out->info);
+    if (pick >= 0) {
+        log_write(&context->log, LOG_device_picked, "%s: %s (%s)", out->info.id, out->info.name,
+                  out->info.driver);
+    } else if (count > 0) {
+        log_write(&context->log, LOG_no_vulkan,
+                  "no GPU found; running the scalar reference on the CPU (slow); a software Vulkan "
+                  "driver is there: "
+                  "name it to use it (--device vulkan:0)");
+    } else {
+        log_write(&context->log, LOG_no_vulkan,
+                  "no Vulkan device (%s); running the scalar reference on the CPU (slow)",
+                  context->vulkan ? "the loader found none" : context->vulkan_error.text);
+    }
+    return STATUS_OK;
+}
+
+status device_choose(vkdet_context *context, const char *name, device_choice *out, error *err)
+{
+    if (!name || strcmp(name, "auto") == 0) {
+        return choose_auto(context, out);
+    }
+    if (strcmp(name, "reference") == 0) {
+        out->vulkan_index = -1;
+        describe_reference(&out->info, false);
+        return STATUS_OK;
+    }
+    static const char prefix[] = "vulkan:";
+    const char *digits = name + sizeof prefix - 1;
+    size_t length =
+        strncmp(name, prefix, sizeof prefix - 1) == 0 ? strspn(digits, "0123456789") : 0;
+    if (length == 0 || length > 4 || digits[length] != 0) {
+        return error_set(err, STATUS_DEVICE, "device \"%s\": expected auto, vulkan:N or reference",
+                         name);
+    }
+    uint32_t index = (uint32_t)strtoul(digits, NULL, 10);
+    uint32_t count = vulkan_count(context);
+    if (count == 0) {
+        return error_set(err, STATUS_DEVICE, "device \"%s\": no Vulkan device (%s)", name,
+                         context->vulkan ? "the loader found none" : context->vulkan_error.text);
+    }
+    if (index >= count) {
+        return error_set(err, STATUS_DEVICE, "device \"%s\": there %s only %u Vulkan device%s",
+                         name, count == 1 ? "is" : "are", count, count == 1 ? "" : "s");
+    }
+    describe(context, index, &out->info);
+    if (out->info.unusable[0]) {
+        return error_set(err, STATUS_DEVICE, "device \"%s\" (%s): %s", name, out->info.name,
+                         out->info.unusable);
+    }
+    out->vulkan_index = (int)index;
+    log_write(&context->log, LOG_device_picked, "%s: %s (%s)", out->info.id, out->info.name,
+              out->info.driver);
+    return STATUS_OK;
+}

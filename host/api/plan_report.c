@@ -1,0 +1,86 @@
+/* vkdet_model_plan: the plan as JSON. */
+#include "host/api/api.h"
+#include "host/api/text.h"
+
+static json_t *buffer_names(const plan *p, const int *buffers, uint32_t count)
+{
+    json_t *names = json_array();
+    for (uint32_t i = 0; i < count; i++) {
+        (void)json_array_append_new(names, json_string(p->buffers[buffers[i]].name));
+    }
+    return names;
+}
+
+static json_t *step_json(const plan *p, size_t index)
+{
+    const plan_step *s = &p->steps[index];
+    return json_pack("{s:I, s:s, s:s, s:s, s:s, s:I, s:[I,I,I], s:o, s:o, s:I, s:I, s:I, s:I}",
+                     "index", (json_int_t)index, "name", s->name, "kernel", kernel_name(s->kernel),
+                     "shader", s->shader, "variant", s->variant ? s->variant : "", "level",
+                     (json_int_t)s->level, "groups", (json_int_t)s->groups[0],
+                     (json_int_t)s->groups[1], (json_int_t)s->groups[2], "reads",
+                     buffer_names(p, s->reads, s->read_count), "writes",
+                     buffer_names(p, s->writes, s->write_count), "flops", (json_int_t)s->flops,
+                     "bytes_read", (json_int_t)s->bytes_read, "bytes_written",
+                     (json_int_t)s->bytes_written, "weight_bytes", (json_int_t)s->weight_bytes);
+}
+
+static json_t *buffer_json(const plan *p, size_t index)
+{
+    const plan_buffer *b = &p->buffers[index];
+    char shape_string[64] = "";
+    if (b->value != GRAPH_NONE) {
+        shape_text(p->graph->values[b->value].shape, shape_string);
+    }
+    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:[I,I]}", "name", b->name, "shape", shape_string,
+                     "offset_bytes", (json_int_t)(b->offset * 4), "bytes",
+                     (json_int_t)(b->words * 4), "pixel_stride", (json_int_t)b->pixel_stride,
+                     "levels", (json_int_t)b->first_level, (json_int_t)b->last_level);
+}
+
+static json_t *plan_json(const plan *p, const model *m, const vkdet_device_info *device,
+                         uint32_t batch)
+{
+    json_t *steps = json_array(), *buffers = json_array();
+    uint64_t flops = 0, bytes = 0;
+    for (size_t i = 0; i < p->step_count; i++) {
+        (void)json_array_append_new(steps, step_json(p, i));
+        flops += p->steps[i].flops;
+        bytes += p->steps[i].bytes_read + p->steps[i].bytes_written;
+    }
+    for (size_t i = 0; i < p->buffer_count; i++) {
+        (void)json_array_append_new(buffers, buffer_json(p, i));
+    }
+    return json_pack(
+        "{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "model", m->card.name,
+        "device", device->id, "device_name", device->name, "batch", (json_int_t)batch, "levels",
+        (json_int_t)p->level_count, "flops_per_image", (json_int_t)flops,
+        "activation_bytes_per_image", (json_int_t)bytes, "arena_bytes_per_image",
+        (json_int_t)(p->arena_words * 4), "arena_bytes", (json_int_t)(p->arena_words * 4 * batch),
+        "weight_bytes", (json_int_t)(p->weight_words * 4), "result_bytes_per_image",
+        (json_int_t)((uint64_t)p->result_words * 4), "steps", steps, "buffers", buffers);
+}
+
+vkdet_status vkdet_model_plan(vkdet_context *context, const vkdet_model *handle, const char *device,
+                              uint32_t batch, char **json)
+{
+    error err = {0};
+    if (!context || !handle || !json) {
+        return api_return(
+            &err, error_set(&err, STATUS_ARGUMENT, "vkdet_model_plan: an argument is NULL"));
+    }
+    *json = NULL;
+    prepared ready;
+    const card *c = &handle->model->card;
+    plan_options options = {.max_detections = c->detects ? c->nms.max_detections : 0,
+                            .keep_outputs = !c->detects};
+    status code = prepared_create(context, handle->model, device, &options, &ready, &err);
+    if (code == STATUS_OK) {
+        code = text_from_json(
+            &context->alloc,
+            plan_json(ready.plan, handle->model, &ready.device.info, batch ? batch : 1), json,
+            &err);
+        prepared_destroy(&ready);
+    }
+    return api_return(&err, code);
+}
