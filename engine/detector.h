@@ -66,9 +66,9 @@ placement preprocess_place(const preprocess *p, uint32_t width, uint32_t height)
 typedef struct anchor_level {
     uint32_t map_height, map_width;
     uint32_t size_count, ratio_count;
-    float sizes[8];  /* fractions of the input's side */
-    float ratios[8]; /* width / height; a box of size s and ratio r is s*sqrt(r) wide, s/sqrt(r)
-                        high */
+    /* sizes are fractions of the input's side, ratios width / height: a box of size s and ratio r
+     * is s*sqrt(r) wide and s/sqrt(r) high. In double, because half a side is rounded only once. */
+    double sizes[8], ratios[8];
 } anchor_level;
 
 /* How sizes and ratios combine at a cell: AIZOO and SSD-style "first": all sizes with ratios[0],
@@ -84,8 +84,10 @@ typedef struct anchor_spec {
 
 /* order of the anchors: level, row, column, box of the cell */
 uint64_t anchors_count(const anchor_spec *spec);
-/* corners[4 * i ..] = xmin ymin xmax ymax of anchor i in fractions of the input, computed in
- * double, rounded once */
+/* corners[4 * i ..] = xmin ymin xmax ymax of anchor i in fractions of the input. Centre (column +
+ * 0.5) / map_width and half the sides are computed in double and each rounded to float; their sum
+ * and difference are float operations. That is how the TensorFlow.js page makes them, bit for bit.
+ */
 void anchors_generate(const anchor_spec *spec, float *corners);
 
 typedef enum nms_mode {
@@ -109,7 +111,8 @@ typedef struct nms_params {
  * and how to read them. cx = loc[0] * variance[0] * aw + acx      w = exp(loc[2] * variance[2]) *
  * aw cy = loc[1] * variance[1] * ah + acy      h = exp(loc[3] * variance[3]) * ah       (SSD
  * centre-size coding) in float, in that order of operations; then corners cx -+ w/2. The class of
- * an anchor is the first maximum over all classes but `background`. */
+ * an anchor is the first maximum over all classes but `background`; a NaN is never a maximum, and
+ * -0 counts (and is reported) as 0. */
 typedef struct detector_head {
     int loc_output, score_output; /* indices into graph.outputs */
     uint32_t anchor_count, class_count;
@@ -127,8 +130,9 @@ typedef struct detection {
 } detection;
 
 /* --- the reference for all of it (engine/reference) --- */
-/* input: (height, width, channels) floats of p; STATUS_ARGUMENT when a tensor image has the wrong
- * size */
+/* input: (height, width, channels) floats of p. STATUS_ARGUMENT when a tensor image has the wrong
+ * size, or an image no pixels or too small a stride; STATUS_LIMIT beyond the sides that
+ * engine/sampling.h handles. */
 status reference_preprocess(const preprocess *p, const pixels *image, float *input, error *err);
 /* boxes: anchor_count x 4 */
 void reference_decode(const detector_head *head, const float *loc, float *boxes);
@@ -142,7 +146,8 @@ status reference_detect(const allocator *a, const detector_head *head, const nms
  * params->max_detections into out. Scratch-free; what settles the near-ties that a device flags. */
 void reference_suppress(const nms_params *params, const detection *sorted, uint32_t count,
                         detection *out, uint32_t *kept);
-/* IoU >= t (tfjs modes, double) or IoU > t (tf modes, float) of two boxes */
+/* IoU >= t (tfjs modes, double) or IoU > t (tf modes, float) of two boxes, whichever of their
+ * corners come first; without an area the IoU is 0, with a NaN there is none (false) */
 bool reference_overlaps(nms_mode mode, double iou_threshold, const float a[4], const float b[4]);
 
 #endif

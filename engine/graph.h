@@ -19,9 +19,13 @@
 #include <stdint.h>
 
 enum {
-    SHAPE_MAX_RANK = 4,
+    SHAPE_MAX_RANK = 4, /* of weights */
+    VALUE_MAX_RANK = 3,
     GRAPH_MAX_VALUES = 65536,
     GRAPH_MAX_NODES = 65536,
+    GRAPH_MAX_WEIGHTS = 262144,
+    GRAPH_MAX_INPUTS = 65536, /* of one node (a concat), and outputs of the graph */
+    CONV2D_MAX_BRANCHES = 4,
     GRAPH_NONE = -1 /* no value, no weight */
 };
 
@@ -36,7 +40,14 @@ typedef struct shape {
 
 /* A value is either storage of its own, or (base != GRAPH_NONE) a contiguous run of another value's
  * dense elements, beginning at base_offset: that is how heads write into the concatenated output
- * without a copy. A base is never a view itself. */
+ * without a copy. A base is never a view itself. Each element of a storage is written by one node
+ * at most, and before anything reads it; a value without a node of its own (the concatenated
+ * output) is what the views in it make it.
+ *
+ * Storage that values share is always dense, while other maps may have padded pixels on a device.
+ * So a value that shares storage may be read (by anything but reshape, concat and permute, which
+ * copy element by element) only where both layouts coincide: value_layout_dense holds for it and
+ * for its base, and base_offset is a multiple of 4. */
 typedef struct value {
     const char *name;
     shape shape;
@@ -69,8 +80,8 @@ typedef enum op {
     OP_RESIZE,         /* in 0 (H, W, C) */
     OP_ADD,            /* in 0, in 1, equal shapes or broadcast per dimension of 1 */
     OP_MULTIPLY,       /* likewise */
-    OP_CONCAT,         /* two or more inputs; attributes.axis counts without the batch */
-    OP_RESHAPE,        /* in 0, same element count; Flatten too */
+    OP_CONCAT,         /* one or more inputs; attributes.axis counts without the batch */
+    OP_RESHAPE,        /* in 0, same element count as attributes.target; Flatten too */
     OP_PERMUTE,        /* in 0 */
     OP_COUNT
 } op;
@@ -144,6 +155,7 @@ typedef struct node {
             uint32_t height, width;
         } resize;
         uint32_t axis;                        /* concat */
+        shape target;                         /* reshape: the output's shape */
         uint32_t permutation[SHAPE_MAX_RANK]; /* output dim i is input dim permutation[i] */
         float epsilon;                        /* batch norm */
     } attributes;
@@ -169,6 +181,11 @@ uint64_t shape_elements(shape s);
 void shape_hwc(shape s, uint32_t *height, uint32_t *width, uint32_t *channels);
 /* "260x260x3" */
 void shape_text(shape s, char text[64]);
+/* rank 1 .. max_rank, dimensions and their product within the caps */
+bool shape_valid(shape s, uint32_t max_rank);
+/* Padding pixels to a multiple of 4 channels changes nothing: the last dimension is such a
+ * multiple. */
+bool value_layout_dense(shape s);
 
 /* --- building --- (every graph_ function that allocates answers STATUS_MEMORY; index results
  * through out) */
@@ -180,11 +197,15 @@ status graph_add_weight(graph *g, const char *name, shape s, const float *data, 
                         error *err);
 
 /* Copies `n` (its arrays too) and appends it; checks attributes, counts, weight shapes and input
- * shapes, infers the output shapes and makes the output values. n->outputs says which outputs are
- * wanted: on entry an entry of GRAPH_NONE stays none, any other entry is replaced by the value made
- * (named after the node); NULL outputs means all, and for OP_CONV2D the map of each branch and its
- * pooled map when `pooled`. STATUS_MODEL names node and reason. Returns the node index. */
+ * shapes, infers the output shapes and makes the output values. act may be NULL: linear. n->outputs
+ * says which outputs are wanted: on entry an entry of GRAPH_NONE stays none, any other entry is
+ * replaced by the value made (named after the node); NULL outputs means all, and for OP_CONV2D the
+ * map of each branch and its pooled map when `pooled`. STATUS_MODEL names node and reason. Returns
+ * the node index (out may be NULL). */
 status graph_add_node(graph *g, const node *n, int *out, error *err);
+
+/* copies the list of the graph's outputs */
+status graph_set_outputs(graph *g, const int *values, size_t count, error *err);
 
 /* "same" padding as TensorFlow does it for an input of height x width: fills pad_* of w. */
 void window_pad_same(window *w, uint32_t height, uint32_t width);
@@ -198,14 +219,16 @@ bool window_output(const window *w, uint32_t height, uint32_t width, uint32_t *o
  * comes from a file passes through here. */
 status graph_validate(const graph *g, error *err);
 /* Shapes of the outputs that node n would have, given the shapes of its inputs: n->output_count
- * entries; for OP_CONV2D 2 a branch, the pooled one rank 0 when there is none. Used by add_node,
- * validate and the container reader. */
+ * entries; for OP_CONV2D 2 a branch, the pooled one rank 0 when there is none. Of n->outputs
+ * it only looks whether a convolution's entries are GRAPH_NONE. Used by add_node, validate and the
+ * container reader. */
 status graph_infer(const graph *g, const node *n, shape *outputs, error *err);
 /* index of the node that makes v (for a base: the first that writes a view of it), or GRAPH_NONE
  * (the input) */
 int graph_producer(const graph *g, int v);
 /* follows views to the value that owns the storage */
 int graph_storage(const graph *g, int v);
+/* the first value of that name (names need not be unique), or GRAPH_NONE */
 int graph_find_value(const graph *g, const char *name);
 /* a deep copy in a region of its own; weight data is shared */
 status graph_clone(const graph *g, const allocator *a, graph **out, error *err);

@@ -7,6 +7,9 @@
 
 #include "engine/graph.h"
 
+/* What reaches a pass has been through graph_validate. A pass that runs out of memory leaves a
+ * valid graph, half rewritten. */
+
 /* Batch-norm that directly follows a convolution, depthwise or dense node (its only reader) becomes
  * part of its weights; computed in double. */
 status pass_fold_batch_norm(graph *g, error *err);
@@ -15,22 +18,24 @@ status pass_fold_batch_norm(graph *g, error *err);
  * convolution or depthwise node (never a pool) joins its window. */
 status pass_fuse_activation(graph *g, error *err);
 status pass_fuse_zero_pad(graph *g, error *err);
-/* A 2x2, stride 2 max-pool joins the convolution before it; the unpooled map stays an output when
- * anything else reads it. */
+/* A 2x2, stride 2 max-pool that begins in the corner joins the convolution before it; the unpooled
+ * map stays an output when anything else reads it. */
 status pass_fuse_pool(graph *g, error *err);
 /* Convolutions with equal window and input shape that read one input, and then convolutions that
  * read the branches of one node, become branches of one node (at most CONV2D_MAX_BRANCHES). */
 status pass_merge_siblings(graph *g, error *err);
-/* Reshape and axis-0 concat of dense values become views: producers write at an offset of the base.
- */
+/* Reshape and concat of pieces that lie one after the other (axis 0) become views: producers write
+ * at an offset of the base. A value becomes a view, or a base, only when nothing but reshape,
+ * concat and permute reads it, or when value_layout_dense holds for it and its base and it begins
+ * at a multiple of 4 (see `value` in graph.h). A concat of which one piece cannot be placed stays:
+ * a piece that has its place already, comes twice or is the graph's input. */
 status pass_place_heads(graph *g, error *err);
-/* Identity reshapes, permutes, one-input concats and linear activations go. */
+/* Identity reshapes, permutes, pads, crops, resizes, one-cell pools, one-input concats and linear
+ * activations go; a permute that only moves dimensions of 1 becomes a reshape. */
 status pass_drop_identity(graph *g, error *err);
 /* Drops nodes whose outputs nobody reads, values and weights nobody refers to; restores the
  * topological order. */
 status pass_compact(graph *g, error *err);
-
-enum { CONV2D_MAX_BRANCHES = 4 };
 
 typedef struct pass {
     const char *name;

@@ -90,7 +90,7 @@ typedef struct plan {
     const preprocess *preprocess; /* borrowed */
     const detector_head *head;    /* borrowed; NULL: no decode, sort, nms */
     plan_options options;
-    plan_step *steps;
+    plan_step *steps; /* in the order of their levels */
     size_t step_count;
     plan_buffer *buffers;
     size_t buffer_count;
@@ -102,6 +102,9 @@ typedef struct plan {
     uint64_t arena_words;  /* of one image */
     uint64_t weight_words; /* of all packed weights, anchors included */
     uint32_t result_words; /* of one image, shaders/interface.h */
+    allocator alloc;
+    struct plan_pack *packs; /* how the packed weights are made; engine/plan/internal.h */
+    size_t pack_count;
 } plan;
 
 /* g has been through passes_run. STATUS_UNSUPPORTED or STATUS_LIMIT names the node. */

@@ -1,5 +1,6 @@
-/* What host and shaders agree on: bindings, the request, the result. Included by C and by GLSL, so only preprocessor and
- * plain structs of 32-bit words. Every word is a uint or float of 4 bytes; sizes are asserted on the C side.
+/* What host and shaders agree on: bindings, the request, the result. Included by C and by GLSL, so
+ * only preprocessor and plain structs of 32-bit words. Every word is a uint or float of 4 bytes;
+ * sizes are asserted on the C side.
  *
  * Descriptor set 0, the same five storage buffers for every kernel:
  *   0 arena    activations and candidates of a slot, read and written
@@ -15,20 +16,21 @@
 typedef uint32_t iface_uint;
 typedef float iface_float;
 #else
-#define iface_uint uint
+#define iface_uint  uint
 #define iface_float float
 #endif
 
-#define BINDING_ARENA 0
+#define BINDING_ARENA   0
 #define BINDING_WEIGHTS 1
-#define BINDING_PIXELS 2
+#define BINDING_PIXELS  2
 #define BINDING_REQUEST 3
 #define BINDING_RESULTS 4
-#define BINDING_COUNT 5
+#define BINDING_COUNT   5
 
-/* The thresholds of one submission. t is the IoU threshold as a double, given as the sum of three floats, largest first:
- * iou_t0 + iou_t1 + iou_t2 == t exactly. A score passes when score > score_threshold, which is the largest float not
- * above the double that was asked for (so that the float comparison decides as the double one does). */
+/* The thresholds of one submission. t is the IoU threshold as a double, given as the sum of three
+ * floats, largest first: iou_t0 + iou_t1 + iou_t2 == t exactly. A score passes when score >
+ * score_threshold, which is the largest float not above the double that was asked for (so that the
+ * float comparison decides as the double one does). */
 struct request_header {
     iface_uint batch;
     iface_uint nms_mode; /* engine/detector.h nms_mode */
@@ -42,24 +44,26 @@ struct request_header {
 #define REQUEST_HEADER_WORDS 8
 
 /* Candidates of a picture, in the arena:
- *   keys     CANDIDATE_HEADER_WORDS words, the first of which counts the candidates; then two words a candidate: the bits
- *            of its score (non-negative floats order as integers) and its anchor. Appended in any order by decode, in the
- *            total order (score descending, anchor ascending) after sort. Room for every anchor, padded to a power of two
- *   boxes    four floats an anchor, written for candidates only
- *   classes  one uint an anchor, written for candidates only */
+ *   keys     CANDIDATE_HEADER_WORDS words, the first of which counts the candidates; then two words
+ * a candidate: the bits of its score (non-negative floats order as integers) and its anchor.
+ * Appended in any order by decode, in the total order (score descending, anchor ascending) after
+ * sort. Room for every anchor, padded to a power of two boxes    four floats an anchor, written for
+ * candidates only classes  one uint an anchor, written for candidates only */
 #define CANDIDATE_HEADER_WORDS 64
 
-/* One picture. When rows == 0 all its rows are there, `stride_words` apart. Otherwise only the rows that the resize reads
- * were uploaded: output row i of the placement rectangle reads stored rows 2i (its upper source row) and 2i + 1 (its
- * lower one). The resize itself is computed from width and height with integer arithmetic either way. */
+/* One picture. When rows == 0 all its rows are there, `stride_words` apart. Otherwise only the rows
+ * that the resize reads were uploaded: output row i of the placement rectangle reads stored rows 2i
+ * (its upper source row) and 2i + 1 (its lower one). The resize itself is computed from width and
+ * height with integer arithmetic either way. */
 struct image_entry {
     iface_uint offset_words; /* of the first stored row in the pixels buffer */
     iface_uint stride_words;
-    iface_uint width;        /* of the picture */
+    iface_uint width; /* of the picture */
     iface_uint height;
-    iface_uint format;       /* engine/detector.h pixel_format */
-    iface_uint packed_rows;  /* 0 or 1, see above */
-    iface_uint place_x;      /* rectangle of the network input that the picture covers (preprocess_place) */
+    iface_uint format;      /* engine/detector.h pixel_format */
+    iface_uint packed_rows; /* 0 or 1, see above */
+    iface_uint
+        place_x; /* rectangle of the network input that the picture covers (preprocess_place) */
     iface_uint place_y;
     iface_uint place_width;
     iface_uint place_height;
@@ -68,11 +72,13 @@ struct image_entry {
 };
 #define IMAGE_ENTRY_WORDS 12
 
-/* The result block of a picture: the header, then max_detections (the plan's capacity) detections. */
+/* The result block of a picture: the header, then max_detections (the plan's capacity) detections.
+ */
 struct result_header {
     iface_uint count;      /* detections that follow */
     iface_uint candidates; /* anchors above the score threshold */
-    iface_uint near_ties;  /* overlap decisions that single precision could not settle: the host lets the reference decide */
+    iface_uint near_ties;  /* overlap decisions that the kernel could not settle (shaders/nms.comp):
+                              when not 0, the host lets the reference decide for this picture */
     iface_uint reserved;
 };
 #define RESULT_HEADER_WORDS 4
@@ -85,5 +91,333 @@ struct result_detection {
     iface_uint reserved;
 };
 #define RESULT_DETECTION_WORDS 8
+
+/* --- the kernels ---
+ * gl_WorkGroupID.z is the image. Specialization constants 0, 1, 2 are the workgroup size of every
+ * kernel; what follows them is listed per kernel as SPEC_<KERNEL>_<NAME>. Push-constant structs
+ * hold words only, at most 128 bytes; members marked `scaled` are arena offsets that the recorder
+ * multiplies by the batch. */
+#ifdef __STDC_VERSION__
+#define iface_struct(name) struct name
+#else
+#define iface_struct(name) name
+#endif
+
+/* A value in the arena, as a kernel sees it: channel c of pixel p of image b is the word
+ * base + b * words + offset + p * stride + c. */
+struct operand {
+    iface_uint base; /* scaled */
+    iface_uint words;
+    iface_uint offset;
+    iface_uint stride;
+};
+#define OPERAND_WORDS 4
+
+/* A fused activation, engine/graph.h activation. */
+struct activation_words {
+    iface_uint kind;
+    iface_float slope;
+    iface_float threshold;
+    iface_float limit;
+};
+
+/* Which operands' pixels are 16-byte aligned with their channels contiguous, so that four channels
+ * move at once. A target that is not has no padding lanes. */
+#define VECTOR_SOURCE 1u
+#define VECTOR_TARGET 2u
+
+/* preprocess: pixels -> input tensor. One invocation a pixel of the tensor. */
+#define SPEC_PREPROCESS_SAMPLING 3
+#define SPEC_PREPROCESS_ORDER    4
+#define SPEC_PREPROCESS_COUNT    5
+struct preprocess_push {
+    iface_struct(operand) target;
+    iface_uint width; /* of the tensor */
+    iface_uint height;
+    iface_uint channels;  /* of the tensor; pictures of bytes fill three, or one when gray */
+    iface_uint has_keys;  /* 1: clear the candidate counter */
+    iface_uint keys_base; /* scaled */
+    iface_uint keys_words;
+    iface_float fill;
+    iface_float mean[3];
+    iface_float deviation[3];
+};
+
+/* conv2d: see shaders/conv2d.comp for the tile, the order of accumulation and the packed kernel.
+ * What differs between the branches of a dispatch sits in a record in front of the branch's packed
+ * weights. */
+#define SPEC_CONV2D_KERNEL_H   3
+#define SPEC_CONV2D_KERNEL_W   4
+#define SPEC_CONV2D_STRIDE_H   5
+#define SPEC_CONV2D_STRIDE_W   6
+#define SPEC_CONV2D_DILATION_H 7
+#define SPEC_CONV2D_DILATION_W 8
+#define SPEC_CONV2D_TILE_H     9
+#define SPEC_CONV2D_TILE_W     10
+#define SPEC_CONV2D_BLOCKS     11 /* output blocks of four channels an invocation */
+#define SPEC_CONV2D_POOL       12 /* 1: also max-pools 2x2, stride 2 */
+#define SPEC_CONV2D_ANY        13 /* 1: any activation; 0: only what RELU's three numbers express */
+#define SPEC_CONV2D_ROW_REUSE                                                                      \
+    14 /* 1: a row of the tile's input is loaded once and used by every tap of the row */
+#define SPEC_CONV2D_SCALAR 15 /* 1: the pixels of some target are not aligned, see the flags */
+#define SPEC_CONV2D_COUNT  16
+#define CONV2D_BRANCHES    4
+#define CONV2D_MAP         1u /* the record's flags: the map is wanted */
+#define CONV2D_POOLED      2u /* the pooled map is wanted */
+#define CONV2D_MAP_VECTOR                                                                          \
+    4u /* pixels of the map are 16-byte aligned: store four channels at once */
+#define CONV2D_POOLED_VECTOR 8u
+struct conv2d_record {
+    iface_struct(activation_words) act;
+    iface_uint channels; /* Cout */
+    iface_uint flags;
+    iface_uint source_offset; /* words, a multiple of 4 */
+    iface_uint map_words;
+    iface_uint map_offset;
+    iface_uint map_stride;
+    iface_uint pooled_words;
+    iface_uint pooled_offset;
+    iface_uint pooled_stride;
+    iface_uint reserved0;
+    iface_uint reserved1;
+    iface_uint reserved2;
+};
+#define CONV2D_RECORD_WORDS 16
+struct conv2d_branch {
+    iface_uint source;    /* scaled */
+    iface_uint map;       /* scaled */
+    iface_uint pooled;    /* scaled */
+    iface_uint record;    /* in the weights, a multiple of 4: record, bias, kernel */
+    iface_uint group_end; /* the first channel group of the next branch */
+};
+#define CONV2D_BRANCH_WORDS 5
+struct conv2d_push {
+    iface_uint source_width;
+    iface_uint source_height;
+    iface_uint source_words;  /* of an image */
+    iface_uint source_blocks; /* pixel stride / 4 */
+    iface_uint width;         /* of the map */
+    iface_uint height;
+    iface_uint pad;                 /* top << 16 | left */
+    iface_uint group_source_blocks; /* input blocks of a convolution group */
+    iface_uint group_blocks;        /* output blocks of a convolution group */
+    iface_uint tiles_x;
+    iface_uint channel_groups; /* of all branches */
+    iface_uint lanes_pool; /* bits 0-7: log2 of the invocations along the output blocks; 8: pooled
+                              width rounds up; 9: height */
+    iface_struct(conv2d_branch) branch[CONV2D_BRANCHES];
+};
+
+/* conv2d_grouped: groups whose channels do not come in fours; one invocation an output. */
+struct conv2d_grouped_push {
+    iface_struct(operand) source;
+    iface_struct(operand) target;
+    iface_struct(activation_words) act;
+    iface_uint source_width;
+    iface_uint source_height;
+    iface_uint width;
+    iface_uint height;
+    iface_uint channels;
+    iface_uint padded_channels; /* channels and the padding lanes behind them */
+    iface_uint pad;             /* top << 16 | left; likewise kernel, stride, dilation */
+    iface_uint kernel;
+    iface_uint stride;
+    iface_uint dilation;
+    iface_uint group_source_channels;
+    iface_uint group_channels;
+    iface_uint weights; /* [ky][kx][Cin / groups][Cout] */
+    iface_uint bias;
+};
+
+/* depthwise: one invocation four output channels of TILE_W pixels of a row. */
+#define SPEC_DEPTHWISE_KERNEL_H   3
+#define SPEC_DEPTHWISE_KERNEL_W   4
+#define SPEC_DEPTHWISE_STRIDE_H   5
+#define SPEC_DEPTHWISE_STRIDE_W   6
+#define SPEC_DEPTHWISE_DILATION_H 7
+#define SPEC_DEPTHWISE_DILATION_W 8
+#define SPEC_DEPTHWISE_TILE_W     9
+#define SPEC_DEPTHWISE_MULTIPLIER 10
+#define SPEC_DEPTHWISE_ANY        11
+#define SPEC_DEPTHWISE_VECTOR     12 /* 1: the target's pixels are 16-byte aligned */
+#define SPEC_DEPTHWISE_COUNT      13
+struct depthwise_push {
+    iface_struct(operand) source;
+    iface_struct(operand) target;
+    iface_struct(activation_words) act;
+    iface_uint source_width;
+    iface_uint source_height;
+    iface_uint width;
+    iface_uint height;
+    iface_uint channels; /* of the output */
+    iface_uint pad;      /* top << 16 | left */
+    iface_uint tiles_x;
+    iface_uint weights; /* [ky][kx][output channels rounded up to 4], a multiple of 4 words */
+    iface_uint bias;    /* a multiple of 4 words */
+};
+
+/* dense: few pixels, many channels. A workgroup computes blocks of four output channels of one
+ * pixel. */
+#define SPEC_DENSE_SLICES 3 /* invocations that share one sum, a power of two */
+#define SPEC_DENSE_ANY    4
+#define SPEC_DENSE_VECTOR 5 /* 1: the target's pixels are aligned; the source's always are */
+#define SPEC_DENSE_COUNT  6
+#define DENSE_INVOCATIONS 64 /* the workgroup's size */
+struct dense_push {
+    iface_struct(operand) source;
+    iface_struct(operand) target;
+    iface_struct(activation_words) act;
+    iface_uint source_blocks; /* input channels / 4, rounded up */
+    iface_uint channels;
+    iface_uint pixels;
+    iface_uint weights; /* [input channels rounded up to 4][output channels rounded up to 4] */
+    iface_uint bias;
+};
+
+/* pool */
+#define POOL_MAX                0
+#define POOL_AVERAGE            1
+#define POOL_GLOBAL_AVERAGE     2
+#define SPEC_POOL_KIND          3
+#define SPEC_POOL_VECTOR        4 /* VECTOR_ bits */
+#define SPEC_POOL_COUNT         5
+#define POOL_GLOBAL_SLICES      8
+#define POOL_GLOBAL_INVOCATIONS 64 /* the workgroup's size of the global average */
+struct pool_push {
+    iface_struct(operand) source;
+    iface_struct(operand) target;
+    iface_uint source_width;
+    iface_uint source_height;
+    iface_uint width;
+    iface_uint height;
+    iface_uint channels;
+    iface_uint pad;    /* top << 16 | left */
+    iface_uint kernel; /* height << 16 | width */
+    iface_uint stride;
+};
+
+/* elementwise: target = act(f(a, b)). A stride of 0 repeats. */
+#define ELEMENTWISE_ACTIVATION 0
+#define ELEMENTWISE_BATCH_NORM                                                                     \
+    1 /* weights: mean, scale, shift, each of the channels rounded up to 4 */
+#define ELEMENTWISE_PRELU          2 /* b lies in the weights */
+#define ELEMENTWISE_ADD            3
+#define ELEMENTWISE_MULTIPLY       4
+#define SPEC_ELEMENTWISE_OPERATION 3
+#define SPEC_ELEMENTWISE_VECTOR                                                                    \
+    4 /* VECTOR_ bits; an operand whose channel repeats counts as aligned */
+#define SPEC_ELEMENTWISE_COUNT 5
+struct elementwise_operand {
+    iface_uint base; /* scaled, but for PReLU's alpha */
+    iface_uint words;
+    iface_uint offset;
+    iface_uint row;
+    iface_uint pixel;
+    iface_uint channel;
+};
+struct elementwise_push {
+    iface_struct(operand) target;
+    iface_struct(elementwise_operand) a;
+    iface_struct(elementwise_operand) b;
+    iface_struct(activation_words) act;
+    iface_uint width;
+    iface_uint pixels;
+    iface_uint channels;
+    iface_uint weights;
+};
+
+/* resize */
+#define SPEC_RESIZE_BILINEAR 3
+#define SPEC_RESIZE_VECTOR   4 /* VECTOR_ bits */
+#define SPEC_RESIZE_COUNT    5
+#define RESIZE_STRETCH       0 /* source = i * in / out */
+#define RESIZE_HALF_PIXEL    1
+#define RESIZE_ALIGN_CORNERS 2
+struct resize_push {
+    iface_struct(operand) source;
+    iface_struct(operand) target;
+    iface_uint source_width;
+    iface_uint source_height;
+    iface_uint width;
+    iface_uint height;
+    iface_uint channels;
+    iface_uint grid; /* RESIZE_STRETCH ... */
+};
+
+/* softmax over the channels: SLICES invocations a pixel */
+#define SPEC_SOFTMAX_SLICES 3
+#define SPEC_SOFTMAX_COUNT  4
+#define SOFTMAX_INVOCATIONS 64 /* the workgroup's size */
+struct softmax_push {
+    iface_struct(operand) source;
+    iface_struct(operand) target;
+    iface_uint pixels;
+    iface_uint channels;
+    iface_uint padded_channels;
+};
+
+/* copy: a box of the target from a strided source; what lies outside the source becomes zero.
+ * RESHAPE instead keeps the dense order of the elements. `tail` channels behind the box's are set
+ * to zero (padding lanes). */
+#define SPEC_COPY_RESHAPE 3
+#define SPEC_COPY_VECTOR  4 /* 1: both are aligned and contiguous */
+#define SPEC_COPY_COUNT   5
+struct copy_push {
+    iface_uint target_base; /* scaled */
+    iface_uint target_words;
+    iface_uint target_offset;
+    iface_uint target_row;
+    iface_uint target_pixel;
+    iface_uint source_base; /* scaled */
+    iface_uint source_words;
+    iface_uint source_offset;
+    iface_uint source_row; /* words from one row of the target to the next, in the source */
+    iface_uint source_pixel;
+    iface_uint source_channel; /* RESHAPE: the source's channels */
+    iface_uint width;          /* the box */
+    iface_uint height;
+    iface_uint channels;
+    iface_uint tail;
+    iface_uint
+        source_width; /* bounds, after `top` and `left` are subtracted from the box's coordinates */
+    iface_uint source_height;
+    iface_uint top;
+    iface_uint left;
+};
+
+/* decode, sort, nms */
+struct decode_push {
+    iface_struct(operand) loc;
+    iface_struct(operand) scores;
+    iface_uint keys_base; /* scaled */
+    iface_uint keys_words;
+    iface_uint boxes_base; /* scaled */
+    iface_uint boxes_words;
+    iface_uint classes_base; /* scaled */
+    iface_uint classes_words;
+    iface_uint anchors; /* in the weights, a multiple of 4: corners */
+    iface_uint anchor_count;
+    iface_uint class_count;
+    iface_uint background; /* 0xffffffff: none */
+    iface_float variance[4];
+};
+struct sort_push {
+    iface_uint keys_base; /* scaled */
+    iface_uint keys_words;
+};
+#define SORT_SHARED_KEYS 1024
+#define NMS_CHUNK        128 /* the workgroup's size */
+struct nms_push {
+    iface_uint keys_base; /* scaled */
+    iface_uint keys_words;
+    iface_uint boxes_base; /* scaled */
+    iface_uint boxes_words;
+    iface_uint classes_base; /* scaled */
+    iface_uint classes_words;
+    iface_uint kept_base; /* scaled; anchors of the boxes kept so far */
+    iface_uint kept_words;
+    iface_uint capacity; /* detections of a result block */
+    iface_uint result_words;
+};
 
 #endif

@@ -3,11 +3,12 @@
 #ifndef TESTS_SUPPORT_TEST_H
 #define TESTS_SUPPORT_TEST_H
 
-#include <cmocka.h> /* after the four headers above */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h> /* needs the four headers above */
 
 #include <math.h>
 #include <stdbool.h>

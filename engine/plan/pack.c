@@ -1,0 +1,149 @@
+/* The packed weights as the kernels read them, and values back into dense floats.
+ *
+ * Layouts are documented at the head of each kernel; in all of them, channels that round a count up
+ * to four are zero. */
+#include "engine/plan/internal.h"
+
+#include <math.h>
+#include <string.h>
+
+static const float *weight_data(const plan *p, int w)
+{
+    return w == GRAPH_NONE ? NULL : p->graph->weights[w].data;
+}
+
+/* [taps][inputs][outputs] -> [input block][tap][input of the block][output block][4] */
+static void pack_blocks(const float *filter, uint64_t taps, uint64_t inputs, uint64_t outputs,
+                        float *out)
+{
+    uint64_t lanes = (outputs + 3) / 4 * 4;
+    for (uint64_t i = 0; i < inputs; i++) {
+        for (uint64_t t = 0; t < taps; t++) {
+            memcpy(out + ((i / 4 * taps + t) * 4 + i % 4) * lanes,
+                   filter + (t * inputs + i) * outputs, outputs * sizeof *filter);
+        }
+    }
+}
+
+static void copy_or_zero(const float *from, uint64_t count, float *out)
+{
+    if (from) {
+        memcpy(out, from, count * sizeof *from);
+    }
+}
+
+static void pack_conv2d(const plan *p, const plan_pack *pack, float *out)
+{
+    const struct weight *filter = &p->graph->weights[pack->weights[0]];
+    uint64_t outputs = pack->record.channels;
+    uint64_t rows = shape_elements(filter->shape) / outputs; /* taps x inputs */
+    /* a dense kernel is [Cin, Cout]: one tap */
+    uint64_t inputs = filter->shape.rank == 4 ? filter->shape.dim[2] : filter->shape.dim[0];
+    memcpy(out, &pack->record, sizeof pack->record);
+    out += CONV2D_RECORD_WORDS;
+    copy_or_zero(weight_data(p, pack->weights[1]), outputs, out);
+    pack_blocks(filter->data, rows / inputs, inputs, outputs, out + (outputs + 3) / 4 * 4);
+}
+
+static void pack_dense(const plan *p, const plan_pack *pack, float *out)
+{
+    const struct weight *filter = &p->graph->weights[pack->weights[0]];
+    uint64_t inputs = filter->shape.dim[0], outputs = filter->shape.dim[1];
+    copy_or_zero(weight_data(p, pack->weights[1]), outputs, out);
+    pack_blocks(filter->data, 1, inputs, outputs, out + (outputs + 3) / 4 * 4);
+}
+
+static void pack_grouped(const plan *p, const plan_pack *pack, float *out)
+{
+    const struct weight *filter = &p->graph->weights[pack->weights[0]];
+    uint64_t count = shape_elements(filter->shape);
+    memcpy(out, filter->data, count * sizeof *out);
+    copy_or_zero(weight_data(p, pack->weights[1]), filter->shape.dim[3], out + count);
+}
+
+/* [KH, KW, C, multiplier]: the last two are the output channels in order */
+static void pack_depthwise(const plan *p, const plan_pack *pack, float *out)
+{
+    const struct weight *filter = &p->graph->weights[pack->weights[0]];
+    uint64_t channels = (uint64_t)filter->shape.dim[2] * filter->shape.dim[3];
+    uint64_t lanes = (channels + 3) / 4 * 4;
+    uint64_t taps = (uint64_t)filter->shape.dim[0] * filter->shape.dim[1];
+    for (uint64_t t = 0; t < taps; t++) {
+        memcpy(out + t * lanes, filter->data + t * channels, channels * sizeof *out);
+    }
+    copy_or_zero(weight_data(p, pack->weights[1]), channels, out + taps * lanes);
+}
+
+/* y = (x - mean) * scale + shift */
+static void pack_batch_norm(const plan *p, const plan_pack *pack, float *out)
+{
+    const float *gamma = weight_data(p, pack->weights[0]), *beta = weight_data(p, pack->weights[1]);
+    const float *mean = weight_data(p, pack->weights[2]);
+    const float *variance = weight_data(p, pack->weights[3]);
+    uint64_t channels = shape_elements(p->graph->weights[pack->weights[2]].shape);
+    uint64_t lanes = (channels + 3) / 4 * 4;
+    for (uint64_t c = 0; c < channels; c++) {
+        double scale = (gamma ? (double)gamma[c] : 1.0) / sqrt((double)variance[c] + pack->epsilon);
+        out[c] = mean[c];
+        out[lanes + c] = (float)scale;
+        out[2 * lanes + c] = beta ? beta[c] : 0.0f;
+    }
+}
+
+static void pack_prelu(const plan *p, const plan_pack *pack, float *out)
+{
+    const struct weight *alpha = &p->graph->weights[pack->weights[0]];
+    uint64_t channels = alpha->shape.dim[alpha->shape.rank - 1];
+    uint64_t lanes = (channels + 3) / 4 * 4;
+    uint64_t rows = shape_elements(alpha->shape) / channels;
+    for (uint64_t i = 0; i < rows; i++) {
+        memcpy(out + i * lanes, alpha->data + i * channels, channels * sizeof *out);
+    }
+}
+
+void plan_pack_weights(const plan *p, float *words)
+{
+    memset(words, 0, p->weight_words * sizeof *words);
+    for (size_t i = 0; i < p->pack_count; i++) {
+        const plan_pack *pack = &p->packs[i];
+        float *out = words + pack->offset;
+        switch (pack->kind) {
+        case PACK_CONV2D:
+            pack_conv2d(p, pack, out);
+            break;
+        case PACK_GROUPED:
+            pack_grouped(p, pack, out);
+            break;
+        case PACK_DEPTHWISE:
+            pack_depthwise(p, pack, out);
+            break;
+        case PACK_DENSE:
+            pack_dense(p, pack, out);
+            break;
+        case PACK_BATCH_NORM:
+            pack_batch_norm(p, pack, out);
+            break;
+        case PACK_PRELU:
+            pack_prelu(p, pack, out);
+            break;
+        case PACK_ANCHORS:
+            memcpy(out, p->head->anchors, 4 * (size_t)p->head->anchor_count * sizeof *out);
+            break;
+        }
+    }
+}
+
+void plan_unpack_value(const plan *p, int v, const float *words, float *dense)
+{
+    const struct value *own = &p->graph->values[v];
+    uint64_t count = shape_elements(own->shape);
+    if (own->base != GRAPH_NONE) {
+        memcpy(dense, words + own->base_offset, count * sizeof *dense);
+        return;
+    }
+    uint64_t channels = own->shape.dim[own->shape.rank - 1];
+    uint64_t stride = p->buffers[p->value_buffer[v]].pixel_stride;
+    for (uint64_t i = 0; i < count / channels; i++) {
+        memcpy(dense + i * channels, words + i * stride, channels * sizeof *dense);
+    }
+}

@@ -1,0 +1,146 @@
+/* Aligned tables and fact lines from JSON. */
+#include "host/cli/report.h"
+
+#include "host/cli/command.h"
+#include "host/cli/console.h"
+#include "host/cli/text.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CELL_SIZE = 320, FACT_WIDTH = 28, MAX_COLUMNS = 16 };
+
+/* One value as a cell: 1x33x33x64 for a list, - for nothing. */
+static void cell_text(const json_t *value, char *text, size_t size)
+{
+    size_t used = 0;
+    size_t index;
+    json_t *item;
+    switch (value ? json_typeof(value) : JSON_NULL) {
+    case JSON_STRING:
+        (void)snprintf(text, size, "%s",
+                       *json_string_value(value) ? json_string_value(value) : "-");
+        break;
+    case JSON_INTEGER:
+        (void)snprintf(text, size, "%lld", (long long)json_integer_value(value));
+        break;
+    case JSON_REAL:
+        (void)snprintf(text, size, "%.4g", json_real_value(value));
+        break;
+    case JSON_TRUE:
+    case JSON_FALSE:
+        (void)snprintf(text, size, "%s", json_is_true(value) ? "yes" : "no");
+        break;
+    case JSON_ARRAY: {
+        bool strings = json_is_string(json_array_get(value, 0));
+        text[0] = 0;
+        json_array_foreach(value, index, item)
+        {
+            char part[CELL_SIZE];
+            cell_text(item, part, sizeof part);
+            int wrote = snprintf(text + used, size - used, "%s%s",
+                                 index == 0 ? ""
+                                 : strings  ? ","
+                                            : "x",
+                                 part);
+            used += wrote > 0 ? (size_t)wrote : 0;
+            if (used >= size) {
+                break;
+            }
+        }
+        if (index == 0) {
+            (void)snprintf(text, size, "-");
+        }
+        break;
+    }
+    default:
+        (void)snprintf(text, size, "-");
+        break;
+    }
+}
+
+static bool is_fact(const json_t *value)
+{
+    return !json_is_object(value) && !json_is_null(value) &&
+           (!json_is_array(value) || (json_array_size(value) > 0 && json_array_size(value) <= 8 &&
+                                      !json_is_object(json_array_get(value, 0)) &&
+                                      !json_is_array(json_array_get(value, 0))));
+}
+
+static void print_facts(const json_t *object, const char *prefix)
+{
+    const char *key;
+    json_t *value;
+    char name[128], text[CELL_SIZE];
+    json_object_foreach((json_t *)object, key, value)
+    {
+        (void)snprintf(name, sizeof name, "%s%s%s", prefix, *prefix ? "." : "", key);
+        if (is_fact(value)) {
+            cell_text(value, text, sizeof text);
+            (void)printf("%-*s  %s\n", FACT_WIDTH, name, text);
+        } else if (json_is_object(value) && !*prefix) {
+            print_facts(value, name);
+        }
+    }
+}
+
+static void print_cell(const char *text, size_t width, bool right, bool last)
+{
+    size_t columns = utf8_columns(text);
+    int padding = columns < width ? (int)(width - columns) : 0;
+    if (right) {
+        (void)printf("%*s%s", padding, "", text);
+    } else {
+        (void)printf("%s%*s", text, last ? 0 : padding, "");
+    }
+    (void)fputs(last ? "\n" : "  ", stdout);
+}
+
+void report_table(const json_t *rows, const report_column *columns, size_t count)
+{
+    size_t widths[MAX_COLUMNS] = {0}, index;
+    char text[CELL_SIZE];
+    json_t *row;
+    assert(count <= MAX_COLUMNS);
+    for (size_t c = 0; c < count; c++) {
+        widths[c] = strlen(columns[c].heading);
+        json_array_foreach(rows, index, row)
+        {
+            cell_text(json_object_get(row, columns[c].member), text, sizeof text);
+            size_t width = utf8_columns(text);
+            widths[c] = width > widths[c] ? width : widths[c];
+        }
+    }
+    for (size_t c = 0; c < count; c++) {
+        print_cell(columns[c].heading, widths[c], columns[c].right, c + 1 == count);
+    }
+    json_array_foreach(rows, index, row)
+    {
+        for (size_t c = 0; c < count; c++) {
+            cell_text(json_object_get(row, columns[c].member), text, sizeof text);
+            print_cell(text, widths[c], columns[c].right, c + 1 == count);
+        }
+    }
+}
+
+int report_show(bool json, const char *text, const char *rows, const report_column *columns,
+                size_t count)
+{
+    if (json) {
+        (void)printf("%s\n", text);
+        return EXIT_GOOD;
+    }
+    json_error_t err;
+    json_t *root = json_loads(text, JSON_ALLOW_NUL, &err);
+    if (!root) {
+        console_error("the report could not be read: %s", err.text);
+        return EXIT_DEVICE;
+    }
+    print_facts(root, "");
+    (void)fputc('\n', stdout);
+    report_table(json_object_get(root, rows), columns, count);
+    json_decref(root);
+    return EXIT_GOOD;
+}

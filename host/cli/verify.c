@@ -1,0 +1,86 @@
+/* vkdet verify: every step on the device against the reference. */
+#include "host/cli/command.h"
+#include "host/cli/console.h"
+#include "host/cli/open.h"
+#include "host/cli/report.h"
+
+static const report_column columns[] = {
+    {"step", "name", false},          {"kernel", "kernel", false},
+    {"variant", "variant", false},    {"elements", "elements", true},
+    {"max error", "max_error", true}, {"of bound", "max_error_over_bound", true},
+    {"outside", "outside", true},     {"ok", "ok", false},
+};
+
+static int open_picture(const settings *s, vkdet_context *context, vkdet_image **out)
+{
+    vkdet_image_params params = {.max_pixels = s->max_pixels};
+    if (s->operand_count > 1 &&
+        vkdet_image_load(context, s->operands[1], &params, out) != VKDET_OK) {
+        console_error("%s", vkdet_error_message());
+        return EXIT_INPUT;
+    }
+    return EXIT_GOOD;
+}
+
+static int verify_model(const settings *s, vkdet_context *context, const vkdet_model *model,
+                        const vkdet_image *image)
+{
+    char *json = NULL;
+    vkdet_pixels pixels = {0};
+    if (image) {
+        pixels = vkdet_image_pixels(image);
+    }
+    vkdet_status verified = vkdet_verify(context, model, s->device, image ? &pixels : NULL, &json);
+    int status = verified == VKDET_ERROR_DIVERGED ? EXIT_INPUT : exit_of_run(verified);
+    if (verified != VKDET_OK) {
+        console_error("%s", vkdet_error_message());
+    }
+    if (json) {
+        int shown =
+            report_show(s->json != 0, json, "steps", columns, sizeof columns / sizeof columns[0]);
+        status = shown == EXIT_GOOD ? status : shown;
+        vkdet_text_free(context, json);
+    }
+    if (verified == VKDET_OK) {
+        console_note("every step is within its contract");
+    }
+    return status;
+}
+
+static int verify_run(const settings *s)
+{
+    vkdet_context *context = NULL;
+    vkdet_model *model = NULL;
+    vkdet_image *image = NULL;
+    int status = open_context(s, &context);
+    if (status == EXIT_GOOD) {
+        status = open_model(context, s->operand_count ? s->operands[0] : NULL, &model);
+    }
+    if (status == EXIT_GOOD) {
+        status = open_picture(s, context, &image);
+    }
+    if (status == EXIT_GOOD) {
+        status = verify_model(s, context, model, image);
+    }
+    vkdet_image_destroy(image);
+    vkdet_model_destroy(model);
+    vkdet_context_destroy(context);
+    return status;
+}
+
+static const option_id verify_options[] = {OPTION_DEVICE,   OPTION_MAX_PIXELS, OPTION_JSON,
+                                           OPTION_VALIDATE, OPTION_VERBOSE,    OPTION_QUIET,
+                                           OPTION_HELP,     OPTION_END};
+
+const command command_verify = {
+    .name = "verify",
+    .operands = "[MODEL [IMAGE]]",
+    .summary = "compare every step on a device with the reference, within its contract",
+    .details = "\n"
+               "MODEL is a .vkdet container; default: $VKDET_MODEL. Without IMAGE the input is a\n"
+               "noise picture, always the same. Exit status 1: some step is outside its contract;\n"
+               "the first such step is named.\n",
+    .max_operands = 2,
+    .options = verify_options,
+    .run = verify_run,
+};

@@ -1,0 +1,20 @@
+/* Pipelines of a plan: one layout for all, one pipeline for every distinct (shader, constants). */
+#ifndef HOST_VULKAN_PIPELINES_H
+#define HOST_VULKAN_PIPELINES_H
+
+#include "engine/plan.h"
+#include "host/vulkan/device.h"
+
+typedef struct pipelines {
+    VkDescriptorSetLayout set_layout; /* BINDING_COUNT storage buffers */
+    VkPipelineLayout layout;          /* that set, PLAN_MAX_PUSH words of push constants */
+    VkPipeline *unique;
+    uint32_t unique_count;
+    uint32_t *of_step; /* index into unique, by step */
+} pipelines;
+
+status pipelines_create(device *d, const allocator *a, const plan *p, VkPipelineCache cache,
+                        pipelines *out, error *err);
+void pipelines_destroy(device *d, const allocator *a, pipelines *p);
+
+#endif

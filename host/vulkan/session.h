@@ -1,0 +1,114 @@
+/* The Vulkan backend from inside: a plan made ready on one device. What the files of this room
+ * share; nothing outside includes it but the tests of the room. */
+#ifndef HOST_VULKAN_SESSION_H
+#define HOST_VULKAN_SESSION_H
+
+#include "host/vulkan/cache.h"
+#include "host/vulkan/memory.h"
+#include "host/vulkan/pipelines.h"
+
+/* every wait ends: what "forever" means */
+#define SESSION_MAX_WAIT_NS 600000000000ull
+
+/* Sizes of pixel uploads come in steps of a quarter of a power of two, so that the copy commands
+ * can be recorded once for each: at most a quarter too much is copied. */
+enum { UPLOAD_SIZES = 76 };
+uint32_t upload_size_index(uint64_t bytes);
+uint64_t upload_size_bytes(uint32_t index);
+
+typedef enum slot_state { SLOT_FREE = 0, SLOT_IN_FLIGHT, SLOT_DONE } slot_state;
+
+typedef struct slot {
+    buffer arena;
+    exchange pixels, request, results;
+    VkDescriptorSet set;
+    VkFence fence;
+    VkCommandBuffer *run; /* by batch - 1 */
+    bool *run_recorded;
+    VkCommandBuffer upload[UPLOAD_SIZES]; /* where copies are needed; made when first needed */
+    bool upload_recorded[UPLOAD_SIZES];
+    slot_state state;
+    uint32_t batch;
+    nms_params nms;
+    bool settle_always;    /* the IoU threshold cannot be handed over in three floats */
+    detection *detections; /* of a picture: `capacity` of them */
+    backend_result *images;
+    bool *ready; /* images[i] is filled in */
+} slot;
+
+/* Commands outside requests: weights up, values down. Waited for at once, one at a time. */
+typedef struct transfer {
+    VkCommandBuffer commands;
+    VkFence fence;
+    bool pending; /* a wait for it ran out */
+    buffer host;  /* staging while weights go up, readback afterwards */
+} transfer;
+
+typedef struct session {
+    backend base;
+    allocator alloc;
+    const logger *log;
+    const plan *plan;
+    const preprocess *preprocess;
+    const detector_head *head;
+    uint32_t max_batch, slot_count, capacity; /* capacity: detections of a picture */
+    device dev;
+    pipeline_cache cache;
+    pipelines pipes;
+    buffer weights;
+    VkDescriptorPool descriptors;
+    VkCommandPool commands;
+    transfer transfer;
+    slot *slots;
+    detection *candidates; /* of one picture whose near-ties are being settled */
+} session;
+
+/* --- slot.c --- */
+status slot_create(session *s, slot *out, error *err);
+void slot_destroy(session *s, slot *t);
+/* Room for a request's pixels; the slot is not in flight. Nothing happens when there is enough. */
+status slot_reserve_pixels(session *s, slot *t, uint64_t bytes, error *err);
+
+/* --- recorder.c: both do nothing when it was recorded before --- */
+status record_run(session *s, slot *t, uint32_t batch, error *err);
+status record_upload(session *s, slot *t, uint32_t size_index, error *err);
+
+/* --- upload.c --- */
+/* Checks the request, makes room, writes pixels and request where the device finds them. *bytes of
+ * pixels were written. */
+status upload_request(session *s, slot *t, const backend_request *request, uint64_t *bytes,
+                      error *err);
+
+/* --- results.c --- */
+/* after the slot's fence: reads the headers */
+status results_receive(session *s, slot *t, error *err);
+status results_get(session *s, slot *t, uint32_t image, backend_result *out, error *err);
+
+/* --- transfer.c --- */
+status transfer_create(session *s, error *err);
+void transfer_destroy(session *s); /* not pending */
+status transfer_begin(session *s, error *err);
+/* ends, submits, waits */
+status transfer_finish(session *s, error *err);
+/* waits for what an earlier transfer_finish left behind */
+status transfer_wait(session *s, uint64_t timeout_ns, error *err);
+/* writes the plan's packed weights into s->weights, which it makes */
+status transfer_weights(session *s, error *err);
+/* Copies runs of words of a finished slot's arena one after the other to *words (mapped memory of
+ * the host, valid until the next transfer). */
+typedef struct arena_run {
+    uint64_t first, count;
+} arena_run;
+enum { ARENA_MAX_RUNS = 3 };
+status transfer_read_arena(session *s, const slot *t, const arena_run *runs, uint32_t run_count,
+                           const uint32_t **words, error *err);
+/* Sets every word of a slot's arena that is not in flight (how tests and verification poison it).
+ */
+status transfer_fill_arena(session *s, const slot *t, uint32_t word, error *err);
+
+/* --- backend.c --- */
+status session_of(backend *b, uint32_t slot_index, session **s, slot **t, error *err);
+/* the fence wait that everything uses: capped, VK_TIMEOUT is STATUS_TIMEOUT */
+status session_wait_fence(session *s, VkFence fence, uint64_t timeout_ns, error *err);
+
+#endif

@@ -1,0 +1,222 @@
+/* Convolution: register-tiled, direct, with fused bias, activation, 2x2 max-pool and up to four
+ * branches.
+ *
+ * An invocation computes TILE_H x TILE_W pixels of the map times BLOCKS blocks of four output
+ * channels. Consecutive invocations take consecutive channel blocks of one tile (so stores and
+ * weight loads are contiguous and input loads are shared), 2^lanes of them; the rest of the
+ * workgroup takes the following tiles.
+ *
+ * Order of accumulation, the same in every variant: for each input block of four channels, for each
+ * kernel row, for each kernel column, for each of the four channels: acc = fma(input, weight, acc).
+ * Then the bias is added, then the activation applied. Taps outside the map contribute fma(0,
+ * weight, acc).
+ *
+ * Packed weights of a branch, from push.branch[].record: conv2d_record, bias [blocks][4], kernel
+ * [input block of the group][ky][kx][input channel of the block][output block][4]; what rounds
+ * channels up to four is zero. */
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
+#include "shaders/interface.h"
+#include "common.glsl"
+#include "activation.glsl"
+#include "vectors.glsl"
+
+layout(constant_id = SPEC_CONV2D_KERNEL_H) const uint KERNEL_H = 3;
+layout(constant_id = SPEC_CONV2D_KERNEL_W) const uint KERNEL_W = 3;
+layout(constant_id = SPEC_CONV2D_STRIDE_H) const uint STRIDE_H = 1;
+layout(constant_id = SPEC_CONV2D_STRIDE_W) const uint STRIDE_W = 1;
+layout(constant_id = SPEC_CONV2D_DILATION_H) const uint DILATION_H = 1;
+layout(constant_id = SPEC_CONV2D_DILATION_W) const uint DILATION_W = 1;
+layout(constant_id = SPEC_CONV2D_TILE_H) const uint TILE_H = 2;
+layout(constant_id = SPEC_CONV2D_TILE_W) const uint TILE_W = 4;
+layout(constant_id = SPEC_CONV2D_BLOCKS) const uint BLOCKS = 1;
+layout(constant_id = SPEC_CONV2D_POOL) const uint POOL = 0;
+layout(constant_id = SPEC_CONV2D_ANY) const uint ANY = 1;
+layout(constant_id = SPEC_CONV2D_ROW_REUSE) const uint ROW_REUSE = 1;
+layout(constant_id = SPEC_CONV2D_SCALAR) const uint SCALAR = 1;
+
+/* input cells of a row of the tile that are held at once */
+const uint CELLS =
+    ROW_REUSE != 0 ? (TILE_W - 1) * STRIDE_W + (KERNEL_W - 1) * DILATION_W + 1 : TILE_W;
+const uint TILE = TILE_H * TILE_W;
+
+layout(push_constant) uniform push_block
+{
+    conv2d_push push;
+};
+
+conv2d_record read_record(uint at)
+{
+    conv2d_record r;
+    r.act = activation_words(weight_words[at], weights[at + 1], weights[at + 2], weights[at + 3]);
+    r.channels = weight_words[at + 4];
+    r.flags = weight_words[at + 5];
+    r.source_offset = weight_words[at + 6];
+    r.map_words = weight_words[at + 7];
+    r.map_offset = weight_words[at + 8];
+    r.map_stride = weight_words[at + 9];
+    r.pooled_words = weight_words[at + 10];
+    r.pooled_offset = weight_words[at + 11];
+    r.pooled_stride = weight_words[at + 12];
+    return r;
+}
+
+vec4 cells[TILE_H * CELLS];
+vec4 acc[BLOCKS * TILE];
+
+/* One row of cells for each row of the tile. x and y are those of the first cell; step is the
+ * distance between cells. */
+void load_cells(uint source4, int y, int x, int step)
+{
+    [[unroll]] for (uint r = 0; r < TILE_H; ++r)
+    {
+        int row = y + int(r * STRIDE_H);
+        bool row_inside = row >= 0 && row < int(push.source_height);
+        uint row4 = source4 + uint(row_inside ? row : 0) * push.source_width * push.source_blocks;
+        [[unroll]] for (uint c = 0; c < CELLS; ++c)
+        {
+            int column = x + int(c) * step;
+            bool inside = row_inside && column >= 0 && column < int(push.source_width);
+            vec4 v = arena4[row4 + uint(inside ? column : 0) * push.source_blocks];
+            cells[r * CELLS + c] = mix(vec4(0.0), v, bvec4(inside));
+        }
+    }
+}
+
+/* One tap: cells of the tile times four input channels' weights of each output block. */
+void accumulate(uint kernel4, uint all_blocks, uint block, uint lanes, uint first_cell,
+                uint cell_step)
+{
+    [[unroll]] for (uint b = 0; b < BLOCKS; ++b)
+    {
+        uint at = kernel4 + min(block + b * lanes, all_blocks - 1);
+        vec4 w0 = weights4[at];
+        vec4 w1 = weights4[at + all_blocks];
+        vec4 w2 = weights4[at + 2 * all_blocks];
+        vec4 w3 = weights4[at + 3 * all_blocks];
+        [[unroll]] for (uint r = 0; r < TILE_H; ++r)
+        {
+            [[unroll]] for (uint c = 0; c < TILE_W; ++c)
+            {
+                vec4 v = cells[r * CELLS + first_cell + c * cell_step];
+                vec4 sum = acc[b * TILE + r * TILE_W + c];
+                sum = fma(v.xxxx, w0, sum);
+                sum = fma(v.yyyy, w1, sum);
+                sum = fma(v.zzzz, w2, sum);
+                acc[b * TILE + r * TILE_W + c] = fma(v.wwww, w3, sum);
+            }
+        }
+    }
+}
+
+/* bias, activation, and the tile written: the map, its 2x2 maxima, or both */
+void finish(uint map, uint pooled, conv2d_record r, uint bias4, uint block, uint lanes, uint y,
+            uint x)
+{
+    uint all_blocks = (r.channels + 3) / 4;
+    uint pooled_width = (push.width + (push.lanes_pool >> 8 & 1u)) / 2;
+    uint pooled_height = (push.height + (push.lanes_pool >> 9 & 1u)) / 2;
+    [[unroll]] for (uint b = 0; b < BLOCKS; ++b)
+    {
+        uint own = block + b * lanes;
+        if (own < all_blocks) {
+            uint channel = own * 4;
+            uint count = r.channels - channel;
+            vec4 bias = weights4[bias4 + own];
+            [[unroll]] for (uint i = 0; i < TILE; ++i)
+            {
+                vec4 v = acc[b * TILE + i] + bias;
+                v = ANY != 0 ? activate(v, r.act) : relu(v, r.act);
+                acc[b * TILE + i] = v;
+                uint oy = y + i / TILE_W, ox = x + i % TILE_W;
+                if ((POOL == 0 || (r.flags & CONV2D_MAP) != 0) && oy < push.height &&
+                    ox < push.width) {
+                    store_channels(map + (oy * push.width + ox) * r.map_stride + channel, v, count,
+                                   SCALAR == 0 || (r.flags & CONV2D_MAP_VECTOR) != 0);
+                }
+            }
+            if (POOL != 0 && (r.flags & CONV2D_POOLED) != 0) {
+                [[unroll]] for (uint i = 0; i < TILE / 4; ++i)
+                {
+                    uint ty = i / (TILE_W / 2) * 2, tx = i % (TILE_W / 2) * 2;
+                    uint at = b * TILE + ty * TILE_W + tx;
+                    bool right = x + tx + 1 < push.width, below = y + ty + 1 < push.height;
+                    vec4 v = acc[at];
+                    v = right ? max(v, acc[at + 1]) : v;
+                    v = below ? max(v, acc[at + TILE_W]) : v;
+                    v = right && below ? max(v, acc[at + TILE_W + 1]) : v;
+                    uint py = (y + ty) / 2, px = (x + tx) / 2;
+                    if (py < pooled_height && px < pooled_width) {
+                        store_channels(
+                            pooled + (py * pooled_width + px) * r.pooled_stride + channel, v, count,
+                            SCALAR == 0 || (r.flags & CONV2D_POOLED_VECTOR) != 0);
+                    }
+                }
+            }
+        }
+    }
+}
+
+void main()
+{
+    uint group = group_index();
+    uint channel_group = group % push.channel_groups;
+    uint lane_bits = push.lanes_pool & 0xffu;
+    uint lanes = 1u << lane_bits;
+    uint tile = group / push.channel_groups * (gl_WorkGroupSize.x >> lane_bits) +
+                (gl_LocalInvocationID.x >> lane_bits);
+    uint ty = tile / push.tiles_x * TILE_H, tx = tile % push.tiles_x * TILE_W;
+
+    uint branch = 0, first_group = 0;
+    while (branch < CONV2D_BRANCHES - 1 && channel_group >= push.branch[branch].group_end) {
+        first_group = push.branch[branch].group_end;
+        ++branch;
+    }
+    uint record_at = push.branch[branch].record;
+    conv2d_record r = read_record(record_at);
+    uint all_blocks = (r.channels + 3) / 4;
+    uint block =
+        (channel_group - first_group) * lanes * BLOCKS + (gl_LocalInvocationID.x & (lanes - 1));
+    if (ty >= push.height || block >= all_blocks) {
+        return;
+    }
+
+    uint image = gl_WorkGroupID.z;
+    uint source4 = (push.branch[branch].source + image * push.source_words + r.source_offset) / 4;
+    source4 += block / push.group_blocks * push.group_source_blocks;
+    uint bias4 = (record_at + CONV2D_RECORD_WORDS) / 4;
+    uint kernel4 = bias4 + all_blocks;
+    int y = int(ty * STRIDE_H) - int(high_half(push.pad));
+    int x = int(tx * STRIDE_W) - int(low_half(push.pad));
+
+    [[unroll]] for (uint i = 0; i < BLOCKS * TILE; ++i)
+    {
+        acc[i] = vec4(0.0);
+    }
+    [[dont_unroll]] for (uint s = 0; s < push.group_source_blocks; ++s)
+    {
+        [[dont_unroll]] for (uint ky = 0; ky < KERNEL_H; ++ky)
+        {
+            int row = y + int(ky * DILATION_H);
+            if (ROW_REUSE != 0) {
+                load_cells(source4 + s, row, x, 1);
+                [[unroll]] for (uint kx = 0; kx < KERNEL_W; ++kx)
+                {
+                    accumulate(kernel4, all_blocks, block, lanes, kx * DILATION_W, STRIDE_W);
+                    kernel4 += 4 * all_blocks;
+                }
+            } else {
+                [[dont_unroll]] for (uint kx = 0; kx < KERNEL_W; ++kx)
+                {
+                    load_cells(source4 + s, row, x + int(kx * DILATION_W), int(STRIDE_W));
+                    accumulate(kernel4, all_blocks, block, lanes, 0, 1);
+                    kernel4 += 4 * all_blocks;
+                }
+            }
+        }
+    }
+    uint map = push.branch[branch].map + image * r.map_words + r.map_offset;
+    uint pooled = push.branch[branch].pooled + image * r.pooled_words + r.pooled_offset;
+    finish(map, pooled, r, bias4, block, lanes, ty, tx);
+}

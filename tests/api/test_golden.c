@@ -1,0 +1,284 @@
+/* The main job against TensorFlow.js: AIZOO-260 on every golden picture, raw outputs, boxes, scores
+ * and order; the same bytes at every batch size and in any order; and a depthwise classifier. Needs
+ * the external test data. */
+#include "tests/api/support.h"
+
+#include <jansson.h>
+
+enum { PICTURES = 20, ANCHORS = 5972, CLASSES = 2 };
+
+static const char *const pictures[PICTURES] = {
+    "aizoo_demo",      "cc0_001",         "cc0_026",         "cc0_075",         "cc0m_001",
+    "cc0m_032",        "cc0m_060",        "group4_indoor",   "group5_stairs",   "maksssksksss106",
+    "maksssksksss251", "maksssksksss282", "maksssksksss327", "maksssksksss37",  "maksssksksss447",
+    "maksssksksss498", "maksssksksss527", "maksssksksss659", "maksssksksss741", "two_people",
+};
+
+static const double loc_tolerance = 1e-4, cls_tolerance = 1e-5, score_tolerance = 1e-5;
+
+/* one model, one session and all pictures for the whole file */
+static struct {
+    vkdet_context *context;
+    const char *path;
+    vkdet_model *model;
+    vkdet_session *session;
+    vkdet_image *images[PICTURES];
+} shared;
+
+static bool data_is_there(void)
+{
+    return test_data_path("golden/aizoo-260/anchors.bin") != NULL;
+}
+
+static int open_everything(void **state)
+{
+    (void)state;
+    if (!data_is_there()) {
+        return 0;
+    }
+    shared.context = api_context();
+    char json[4096];
+    (void)snprintf(json, sizeof json, "%s", test_data_path("models/aizoo-260/tfjs/model.json"));
+    shared.path = api_convert(shared.context, json, TEST_SOURCE_DIR "/models/cards/aizoo-260.json");
+    assert_vkdet(vkdet_model_open(shared.context, shared.path, &shared.model));
+    vkdet_session_params params = {.device = api_device(), .keep_outputs = 1, .cache_dir = ""};
+    assert_vkdet(vkdet_session_create(shared.context, shared.model, &params, &shared.session));
+    for (int i = 0; i < PICTURES; i++) {
+        char name[256];
+        (void)snprintf(name, sizeof name, "golden/aizoo-260/%s/image.png", pictures[i]);
+        const char *path = test_data_path(name);
+        assert_non_null(path);
+        assert_vkdet(vkdet_image_load(shared.context, path, NULL, &shared.images[i]));
+    }
+    return 0;
+}
+
+static int close_everything(void **state)
+{
+    (void)state;
+    if (!shared.context) {
+        return 0;
+    }
+    for (int i = 0; i < PICTURES; i++) {
+        vkdet_image_destroy(shared.images[i]);
+    }
+    vkdet_session_destroy(shared.session);
+    vkdet_model_destroy(shared.model);
+    api_remove_model(shared.path);
+    api_context_done(shared.context);
+    return 0;
+}
+
+static void compare_output(int picture, const char *name, uint32_t index, size_t count,
+                           double tolerance)
+{
+    char file[256];
+    (void)snprintf(file, sizeof file, "golden/aizoo-260/%s/%s.bin", pictures[picture], name);
+    const char *path = test_data_path(file);
+    if (!path) {
+        return; /* only some goldens hold the raw tensors */
+    }
+    float *golden = api_read_floats(path, count), *ours = calloc(count, sizeof *ours);
+    assert_non_null(golden);
+    assert_non_null(ours);
+    size_t got = 0;
+    assert_vkdet(vkdet_session_output(shared.session, 0, 0, index, ours, count, &got));
+    assert_int_equal(got, count);
+    double worst = 0;
+    for (size_t i = 0; i < count; i++) {
+        double difference = fabs((double)ours[i] - (double)golden[i]);
+        worst = difference > worst ? difference : worst;
+        if (!(difference <= tolerance)) {
+            fail_msg("%s %s[%zu]: %.9g, TensorFlow.js %.9g", pictures[picture], name, i,
+                     (double)ours[i], (double)golden[i]);
+        }
+    }
+    printf("%s %s: largest difference %.3g\n", pictures[picture], name, worst);
+    free(golden);
+    free(ours);
+}
+
+/* The article's page draws whole pixels: corners clipped to the picture, then rounded as its code
+ * does. */
+static int whole_pixel(float coordinate)
+{
+    return (int)floor((double)coordinate + 0.5);
+}
+
+static void compare_detections(int picture, const vkdet_result *result)
+{
+    char file[256];
+    (void)snprintf(file, sizeof file, "golden/aizoo-260/%s/detections.json", pictures[picture]);
+    json_t *golden = json_load_file(test_data_path(file), 0, NULL);
+    assert_non_null(golden);
+    json_t *list = json_object_get(golden, "detections");
+    if (json_array_size(list) != result->count) {
+        fail_msg("%s: %u detections, TensorFlow.js %zu", pictures[picture], result->count,
+                 json_array_size(list));
+    }
+    for (uint32_t i = 0; i < result->count; i++) {
+        const vkdet_detection *d = &result->detections[i];
+        json_t *g = json_array_get(list, i), *box = json_object_get(g, "box_xyxy");
+        assert_int_equal(d->class_id, json_integer_value(json_object_get(g, "class")));
+        double score = json_real_value(json_object_get(g, "score"));
+        if (!(fabs((double)d->score - score) <= score_tolerance)) {
+            fail_msg("%s detection %u: score %.9g, TensorFlow.js %.9g", pictures[picture], i,
+                     (double)d->score, score);
+        }
+        for (int k = 0; k < 4; k++) {
+            int expected = (int)json_integer_value(json_array_get(box, (size_t)k));
+            if (whole_pixel(d->box[k]) != expected) {
+                fail_msg("%s detection %u: corner %d is %.9g, TensorFlow.js %d", pictures[picture],
+                         i, k, (double)d->box[k], expected);
+            }
+        }
+    }
+    json_decref(golden);
+}
+
+static void test_goldens(void **state)
+{
+    (void)state;
+    (void)REQUIRE_DATA("golden/aizoo-260/anchors.bin");
+    for (int i = 0; i < PICTURES; i++) {
+        const vkdet_result *result = NULL;
+        assert_vkdet(vkdet_session_detect_image(shared.session, shared.images[i], NULL, &result));
+        compare_detections(i, result);
+        compare_output(i, "loc", 0, (size_t)ANCHORS * 4, loc_tolerance);
+        compare_output(i, "cls", 1, (size_t)ANCHORS * CLASSES, cls_tolerance);
+    }
+}
+
+/* All pictures in one call; the results copied out as bytes. */
+static vkdet_detection *detect_all(uint32_t batch, const int *order, uint32_t counts[PICTURES])
+{
+    enum { CAPACITY = 100 };
+    vkdet_session *session = NULL;
+    vkdet_session_params params = {.device = api_device(), .max_batch = batch, .cache_dir = ""};
+    assert_vkdet(vkdet_session_create(shared.context, shared.model, &params, &session));
+    vkdet_pixels views[PICTURES];
+    for (int i = 0; i < PICTURES; i++) {
+        views[i] = vkdet_image_pixels(shared.images[order[i]]);
+    }
+    const vkdet_result *results = NULL;
+    vkdet_detect_params low = {.score_threshold = 0.01};
+    assert_vkdet(vkdet_session_detect(session, views, PICTURES, &low, &results));
+    vkdet_detection *copy = calloc((size_t)PICTURES * CAPACITY, sizeof *copy);
+    assert_non_null(copy);
+    for (int i = 0; i < PICTURES; i++) {
+        assert_true(results[i].count <= CAPACITY);
+        counts[order[i]] = results[i].count;
+        memcpy(copy + (size_t)order[i] * CAPACITY, results[i].detections,
+               results[i].count * sizeof *copy);
+    }
+    vkdet_session_destroy(session);
+    return copy;
+}
+
+static void test_same_bytes_in_any_batch(void **state)
+{
+    (void)state;
+    (void)REQUIRE_DATA("golden/aizoo-260/anchors.bin");
+    if (strcmp(api_device(), "reference") == 0) {
+        printf("SKIPPED %s: the reference runs one picture at a time, there is nothing to batch\n",
+               __func__);
+        skip();
+    }
+    int forward[PICTURES], shuffled[PICTURES];
+    for (int i = 0; i < PICTURES; i++) {
+        forward[i] = i;
+        shuffled[i] = (i * 7 + 3) % PICTURES;
+    }
+    uint32_t first_counts[PICTURES];
+    vkdet_detection *first = detect_all(1, forward, first_counts);
+    static const uint32_t batches[] = {2, 3, 8};
+    for (size_t b = 0; b < sizeof batches / sizeof batches[0]; b++) {
+        uint32_t counts[PICTURES];
+        vkdet_detection *other = detect_all(batches[b], b % 2 ? forward : shuffled, counts);
+        assert_memory_equal(counts, first_counts, sizeof counts);
+        assert_memory_equal(other, first, (size_t)PICTURES * 100 * sizeof *first);
+        free(other);
+    }
+    free(first);
+}
+
+static void test_verify_finds_nothing(void **state)
+{
+    (void)state;
+    (void)REQUIRE_DATA("golden/aizoo-260/anchors.bin");
+    vkdet_pixels view = vkdet_image_pixels(shared.images[0]);
+    char *json = NULL;
+    assert_vkdet(vkdet_verify(shared.context, shared.model, api_device(), &view, &json));
+    vkdet_text_free(shared.context, json);
+    assert_vkdet(vkdet_verify(shared.context, shared.model, api_device(), NULL, &json));
+    vkdet_text_free(shared.context, json);
+}
+
+static void test_plan_is_short(void **state)
+{
+    (void)state;
+    (void)REQUIRE_DATA("golden/aizoo-260/anchors.bin");
+    char *text = NULL;
+    assert_vkdet(vkdet_model_plan(shared.context, shared.model, api_device(), 1, &text));
+    json_t *plan_json = json_loads(text, 0, NULL);
+    assert_non_null(plan_json);
+    size_t steps = json_array_size(json_object_get(plan_json, "steps"));
+    printf("AIZOO-260: %zu steps\n", steps);
+    assert_true(steps > 0 && steps <= 24);
+    json_decref(plan_json);
+    vkdet_text_free(shared.context, text);
+}
+
+static void test_depthwise_classifier(void **state)
+{
+    (void)state;
+    enum { SIDE = 224 };
+    char json[4096];
+    (void)snprintf(json, sizeof json, "%s",
+                   REQUIRE_DATA("models/teachable-mask-mobilenetv2/model.json"));
+    vkdet_model *classifier = NULL;
+    vkdet_session *session = NULL;
+    const char *path =
+        api_convert(shared.context, json, TEST_SOURCE_DIR "/tests/api/teachable-card.json");
+    assert_vkdet(vkdet_model_open(shared.context, path, &classifier));
+    vkdet_session_params params = {.device = api_device(), .keep_outputs = 1, .cache_dir = ""};
+    assert_vkdet(vkdet_session_create(shared.context, classifier, &params, &session));
+    size_t count = (size_t)SIDE * SIDE * 3;
+    float *input = api_read_floats(
+        test_data_path("models/teachable-mask-mobilenetv2/ref/input_nhwc_1x224x224x3.f32"), count);
+    float *golden = api_read_floats(
+        test_data_path("models/teachable-mask-mobilenetv2/ref/tfjs_out_0_sequential_7_1x2.f32"), 2);
+    assert_non_null(input);
+    assert_non_null(golden);
+    vkdet_pixels tensor = {VKDET_PIXEL_TENSOR_F32, SIDE, SIDE, 0, input};
+    const vkdet_result *results = NULL;
+    assert_vkdet(vkdet_session_detect(session, &tensor, 1, NULL, &results));
+    float ours[2];
+    size_t got = 0;
+    assert_vkdet(vkdet_session_output(session, 0, 0, 0, ours, 2, &got));
+    assert_int_equal(got, 2);
+    printf("classifier: %.9g %.9g, TensorFlow.js %.9g %.9g\n", (double)ours[0], (double)ours[1],
+           (double)golden[0], (double)golden[1]);
+    for (int i = 0; i < 2; i++) {
+        assert_true(fabs((double)ours[i] - (double)golden[i]) <= 1e-4);
+    }
+    free(input);
+    free(golden);
+    vkdet_session_destroy(session);
+    char *report = NULL;
+    assert_vkdet(vkdet_verify(shared.context, classifier, api_device(), &tensor, &report));
+    vkdet_text_free(shared.context, report);
+    vkdet_model_destroy(classifier);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_goldens),
+        cmocka_unit_test(test_same_bytes_in_any_batch),
+        cmocka_unit_test(test_verify_finds_nothing),
+        cmocka_unit_test(test_plan_is_short),
+        cmocka_unit_test(test_depthwise_classifier),
+    };
+    return cmocka_run_group_tests(tests, open_everything, close_everything);
+}

@@ -1,0 +1,41 @@
+#!/bin/sh
+# test_consumer.sh VKDET CLI_FIXTURE BUILD CMAKE CC SANITIZE: installs into a temporary prefix, moves the tree, and
+# builds and runs somebody else's program with find_package(vkdet) and with pkg-config; then looks at what the library
+# exports and whether the installed program runs.
+build=$3 cmake=$4 cc=$5 sanitize=$6
+consumer=$(CDPATH='' cd -- "$(dirname -- "$0")/consumer" && pwd)
+# shellcheck source=tests/cli/support.sh
+. "$(dirname -- "$0")/support.sh"
+make_toy
+
+expect 0 "$cmake" --install "$build" --prefix "$work/first"
+mv first prefix # the tree can be moved
+prefix=$work/prefix
+library=$(find "$prefix" -name libvkdet.so)
+[ -n "$library" ] || fail "no libvkdet.so"
+folder=$(dirname -- "$library")
+flags=${sanitize:+-fsanitize=$sanitize}
+wanted='mask 1.00 8 8 16 16'
+
+expect 0 "$cmake" -S "$consumer" -B with-cmake -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$cc" \
+    -DCMAKE_C_FLAGS="$flags"
+expect 0 "$cmake" --build with-cmake
+expect 0 with-cmake/consumer toy.vkdet
+same "$wanted" out
+
+export PKG_CONFIG_PATH="$folder/pkgconfig"
+expect 0 pkg-config --exact-version "$("$vkdet" --version | sed 's/vkdet //')" vkdet
+# shellcheck disable=SC2046
+expect 0 "$cc" -std=c99 -Wall -Wextra -Wpedantic -Werror ${flags:+"$flags"} "$consumer/consumer.c" -o with-pkg-config \
+    $(pkg-config --cflags --libs vkdet) "-Wl,-rpath,$folder"
+expect 0 ./with-pkg-config toy.vkdet
+same "$wanted" out
+
+readelf -d "$library" | grep -q 'SONAME.*\[libvkdet\.so\.0\]' || fail "soname"
+nm -D --defined-only "$library" | awk '$2 != "A" { print $3 }' | grep -vE '^(vkdet_[a-z0-9_]+|_init|_fini)$' >exported || true
+[ -n "$sanitize" ] || [ ! -s exported ] || fail "exported besides vkdet_*: $(head -n 5 exported)"
+
+expect 0 "$prefix/bin/vkdet" --version
+same "$("$vkdet" --version)" out
+expect 0 "$prefix/bin/vkdet" detect -q --device reference pics/two.ppm
+[ -e "$prefix/share/man/man1/vkdet.1" ] || fail "the manual page is not installed"

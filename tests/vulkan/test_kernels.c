@@ -1,0 +1,307 @@
+/* Every kernel against the reference over the table of cases: each element within the contract's
+ * bound, nothing written outside, the same bits at every batch size and position. */
+#include "tests/vulkan/cases.h"
+#include "tests/vulkan/miniature.h"
+#include "tests/vulkan/rig.h"
+
+#include "engine/passes.h"
+#include "engine/reference.h"
+
+enum { MAX_BATCH = 8, SEED = 20240611, POISON = 0x7fc0dead /* a NaN */, SETS = 5 };
+
+static const uint32_t batches[] = {1, 2, 3, 8};
+
+static session *session_behind(network *n)
+{
+    return (session *)(void *)n->backend;
+}
+
+/* The values of one picture, as the device has them now. */
+static void read_values(network *n, uint32_t image, reference_values *out)
+{
+    error err = {0};
+    for (size_t v = 0; v < n->graph->value_count; v++) {
+        if (n->plan->value_buffer[v] != GRAPH_NONE) {
+            assert_status_ok(
+                n->backend->call->read_value(n->backend, 0, image, (int)v, out->data[v], &err),
+                err);
+        }
+    }
+}
+
+static void compare_node(const char *name, const graph *g, size_t index,
+                         const reference_values *got_values, reference_values *expected,
+                         reference_values *bound)
+{
+    error err = {0};
+    const node *n = &g->nodes[index];
+    for (int i = 0; i < n->input_count; i++) {
+        const int v = n->inputs[i];
+        memcpy(expected->data[v], got_values->data[v],
+               shape_elements(g->values[v].shape) * sizeof(float));
+    }
+    assert_status_ok(reference_run_node(g, index, expected, bound, &err), err);
+    for (int o = 0; o < n->output_count; o++) {
+        const int v = n->outputs[o];
+        if (v == GRAPH_NONE) {
+            continue;
+        }
+        const uint64_t count = shape_elements(g->values[v].shape);
+        for (uint64_t e = 0; e < count; e++) {
+            const double got = (double)got_values->data[v][e], want = (double)expected->data[v][e];
+            const double most = (double)bound->data[v][e];
+            if (!(fabs(got - want) <= most)) {
+                fail_msg("%s: node %s, output %d, element %llu of %llu: %.9g instead of %.9g, "
+                         "error %.3g, bound %.3g",
+                         name, n->name, o, (unsigned long long)e, (unsigned long long)count, got,
+                         want, fabs(got - want), most);
+            }
+        }
+    }
+}
+
+/* Words that no value's pixels cover must still be poison. */
+static void assert_no_overrun(const char *name, network *n, uint32_t batch)
+{
+    error err = {0};
+    session *s = session_behind(n);
+    const plan *p = n->plan;
+    for (size_t i = 0; i < p->buffer_count; i++) {
+        const plan_buffer *b = &p->buffers[i];
+        if (b->value == GRAPH_NONE) {
+            continue;
+        }
+        uint32_t h = 0, w = 0, c = 0;
+        shape_hwc(n->graph->values[b->value].shape, &h, &w, &c);
+        const uint64_t used = (uint64_t)h * w * b->pixel_stride;
+        for (uint32_t image = 0; image < batch; image++) {
+            const arena_run run = {b->offset * batch + image * b->words, b->words};
+            const uint32_t *words = NULL;
+            assert_status_ok(transfer_read_arena(s, &s->slots[0], &run, 1, &words, &err), err);
+            for (uint64_t k = used; k < b->words; k++) {
+                if (words[k] != POISON) {
+                    fail_msg("%s: batch %u: %s of picture %u was overrun by %llu words", name,
+                             batch, b->name, image, (unsigned long long)(k - used + 1));
+                }
+            }
+        }
+    }
+    const uint64_t end = p->arena_words * batch, all = p->arena_words * n->max_batch;
+    const uint64_t room = s->transfer.host.bytes / 4;
+    for (uint64_t at = end; at < all; at += room) {
+        const arena_run run = {at, all - at < room ? all - at : room};
+        const uint32_t *words = NULL;
+        assert_status_ok(transfer_read_arena(s, &s->slots[0], &run, 1, &words, &err), err);
+        for (uint64_t k = 0; k < run.count; k++) {
+            if (words[k] != POISON) {
+                fail_msg("%s: batch %u: word %llu behind the arena was written", name, batch,
+                         (unsigned long long)(at + k - end));
+            }
+        }
+    }
+}
+
+static void fill_input(float *data, uint64_t count, uint64_t seed)
+{
+    test_random r = test_random_seed(seed);
+    for (uint64_t i = 0; i < count; i++) {
+        data[i] = test_random_float(&r, -2.0f, 2.0f);
+    }
+}
+
+typedef struct buffers {
+    reference_values first, other, again, expected, bound;
+} buffers;
+
+static void buffers_make(const graph *g, buffers *b)
+{
+    error err = {0};
+    reference_values *all[SETS] = {&b->first, &b->other, &b->again, &b->expected, &b->bound};
+    for (size_t i = 0; i < SETS; i++) {
+        assert_status_ok(reference_values_create(g, &allocator_default, all[i], &err), err);
+    }
+}
+
+static void buffers_free(buffers *b)
+{
+    reference_values *all[SETS] = {&b->first, &b->other, &b->again, &b->expected, &b->bound};
+    for (size_t i = 0; i < SETS; i++) {
+        reference_values_destroy(all[i]);
+    }
+}
+
+static void assert_same_bits(const char *name, const network *n, uint32_t batch, uint32_t image,
+                             const reference_values *a, const reference_values *b)
+{
+    for (size_t v = 0; v < n->graph->value_count; v++) {
+        const size_t bytes = shape_elements(n->graph->values[v].shape) * sizeof(float);
+        if (n->plan->value_buffer[v] != GRAPH_NONE && memcmp(a->data[v], b->data[v], bytes) != 0) {
+            fail_msg("%s: value %s of picture %u of a batch of %u differs from the batch of one",
+                     name, n->graph->values[v].name, image, batch);
+        }
+    }
+}
+
+/* The batch alternates between two inputs; each must give at every place what it gave alone. */
+static void run_batches(const char *name, network *n, const float *const inputs[2], buffers *b)
+{
+    error err = {0};
+    session *s = session_behind(n);
+    for (size_t k = 0; k < sizeof batches / sizeof *batches; k++) {
+        const uint32_t batch = batches[k];
+        pixels images[MAX_BATCH];
+        for (uint32_t i = 0; i < batch; i++) {
+            images[i] = network_tensor(n, inputs[i % 2]);
+        }
+        assert_status_ok(transfer_fill_arena(s, &s->slots[0], POISON, &err), err);
+        assert_status_ok(network_run(n, images, batch, NULL, &err), err);
+        assert_no_overrun(name, n, batch);
+        if (batch == 1) {
+            read_values(n, 0, &b->first);
+            continue;
+        }
+        if (batch == 2) {
+            read_values(n, 1, &b->other);
+        }
+        for (uint32_t i = 0; i < batch; i++) {
+            read_values(n, i, &b->again);
+            assert_same_bits(name, n, batch, i, i % 2 ? &b->other : &b->first, &b->again);
+        }
+    }
+}
+
+static void run_graph(const char *name, graph *g)
+{
+    error err = {0};
+    network n = {.graph = g, .max_batch = MAX_BATCH, .keep_all = true};
+    buffers b;
+    const uint64_t count = shape_elements(g->values[g->input].shape);
+    float *inputs[2] = {malloc(count * sizeof(float)), malloc(count * sizeof(float))};
+    assert_true(inputs[0] && inputs[1]);
+    fill_input(inputs[0], count, SEED);
+    fill_input(inputs[1], count, SEED + 1);
+    buffers_make(g, &b);
+    if (network_open(&n, &err)) {
+        fail_msg("%s: %s", name, err.text);
+    }
+    run_batches(name, &n, (const float *const *)inputs, &b);
+    for (size_t i = 0; i < g->node_count; i++) {
+        compare_node(name, g, i, &b.first, &b.expected, &b.bound);
+        compare_node(name, g, i, &b.other, &b.expected, &b.bound);
+    }
+    network_close(&n);
+    buffers_free(&b);
+    free(inputs[0]);
+    free(inputs[1]);
+    rig_assert_silent();
+}
+
+/* the cases of one operator */
+static void run_cases(void **state)
+{
+    const op *wanted = *state;
+    size_t ran = 0;
+    for (size_t i = 0; i < kernel_case_count; i++) {
+        const kernel_case *c = &kernel_cases[i];
+        if (c->op != *wanted) {
+            continue;
+        }
+        error err = {0};
+        graph *g = NULL;
+        assert_status_ok(kernel_case_build(c, &allocator_default, SEED + i, &g, &err), err);
+        run_graph(c->name, g);
+        graph_destroy(g);
+        ran++;
+    }
+    assert_true(ran > 0);
+}
+
+/* A network before and after the passes. */
+static void test_network(void **state)
+{
+    (void)state;
+    error err = {0};
+    graph *g = NULL;
+    detector_head head;
+    assert_status_ok(miniature_build(&allocator_default, SEED, &g, &head, &err), err);
+    run_graph("network as imported", g);
+    assert_status_ok(passes_run(g, &err), err);
+    run_graph("network after the passes", g);
+    graph_destroy(g);
+}
+
+/* Buffers that share memory over time, and levels of several steps: the same bits as without. */
+static void test_shared_arena(void **state)
+{
+    (void)state;
+    error err = {0};
+    detector_head head;
+    network n = {.max_batch = 3, .keep_all = true, .head = &head};
+    reference_values values[2][3];
+    backend_result results[2][3];
+    detection kept[3][64];
+    const nms_params nms = {NMS_TFJS, 0.5, 0.5, 64};
+    uint64_t arena_words[2];
+    assert_status_ok(miniature_build(&allocator_default, SEED, &n.graph, &head, &err), err);
+    assert_status_ok(passes_run(n.graph, &err), err);
+    const uint64_t count = shape_elements(n.graph->values[n.graph->input].shape);
+    float *input = malloc(3 * count * sizeof *input);
+    assert_non_null(input);
+    fill_input(input, 3 * count, SEED);
+    for (int shared = 0; shared < 2; shared++) {
+        n.keep_all = !shared;
+        n.keep_outputs = shared;
+        assert_status_ok(network_open(&n, &err), err);
+        arena_words[shared] = n.plan->arena_words;
+        const pixels images[3] = {network_tensor(&n, input), network_tensor(&n, input + count),
+                                  network_tensor(&n, input + 2 * count)};
+        session *s = session_behind(&n);
+        assert_status_ok(transfer_fill_arena(s, &s->slots[0], POISON, &err), err);
+        assert_status_ok(network_run(&n, images, 3, &nms, &err), err);
+        for (uint32_t i = 0; i < 3; i++) {
+            backend_result *r = &results[shared][i];
+            assert_status_ok(n.backend->call->result(n.backend, 0, i, r, &err), err);
+            assert_true(r->count > 0 && r->count <= 64);
+            if (!shared) {
+                memcpy(kept[i], r->detections, r->count * sizeof(detection));
+            } else {
+                assert_int_equal(r->count, results[0][i].count);
+                assert_memory_equal(kept[i], r->detections, r->count * sizeof(detection));
+            }
+            assert_status_ok(
+                reference_values_create(n.graph, &allocator_default, &values[shared][i], &err),
+                err);
+            for (size_t o = 0; o < n.graph->output_count; o++) {
+                const int v = n.graph->outputs[o];
+                assert_status_ok(n.backend->call->read_value(n.backend, 0, i, v,
+                                                             values[shared][i].data[v], &err),
+                                 err);
+                assert_memory_equal(values[0][i].data[v], values[shared][i].data[v],
+                                    shape_elements(n.graph->values[v].shape) * sizeof(float));
+            }
+        }
+        network_close(&n);
+    }
+    assert_true(arena_words[1] < arena_words[0]);
+    for (int k = 0; k < 6; k++) {
+        reference_values_destroy(&values[k / 3][k % 3]);
+    }
+    free(input);
+    network_destroy(&n);
+    rig_assert_silent();
+}
+
+int main(void)
+{
+    struct CMUnitTest tests[OP_COUNT + 2] = {
+        [OP_COUNT] = cmocka_unit_test(test_network),
+        [OP_COUNT + 1] = cmocka_unit_test(test_shared_arena),
+    };
+    op ops[OP_COUNT];
+    for (int o = 0; o < OP_COUNT; o++) {
+        ops[o] = (op)o;
+        tests[o] = (struct CMUnitTest){op_name(ops[o]), run_cases, NULL, NULL, &ops[o]};
+    }
+    print_message("seed %d\n", SEED);
+    return cmocka_run_group_tests_name("kernels", tests, rig_setup, rig_teardown);
+}
