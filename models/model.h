@@ -66,9 +66,9 @@ status model_open(const allocator *a, const char *path, model **out, error *err)
 status model_open_memory(const allocator *a, const void *bytes, size_t size, model **out,
                          error *err);
 void model_destroy(model *m);
-/* writes beside `path` and renames */
-status model_write(const allocator *a, const graph *g, const card *c, const char *card_json,
-                   size_t card_size, const char *path, error *err);
+/* g as imported; its card as text, already checked. Writes beside `path` and renames. */
+status model_write(const allocator *a, const graph *g, const char *card_json, size_t card_size,
+                   const char *path, error *err);
 /* import + card + write; checks card.files' SHA-256 where given */
 status model_convert(const allocator *a, const char *model_path, const char *card_path,
                      const char *out_path, error *err);

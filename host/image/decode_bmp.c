@@ -1,6 +1,7 @@
 /* BMP: the headers of OS/2 and Windows, 1 to 32 bits a pixel, palettes, bit fields, run lengths,
- * either row order. Its own decoder, because stb_image, the library at hand, reads undefined
- * palette entries, misreads OS/2 palettes, lacks run lengths and takes missing data as zeros. */
+ * either row order. Our own decoder, because stb_image (2.27) has no run lengths, leaves out the
+ * last entries of OS/2 palettes, reads undefined entries as they lie in memory, and makes missing
+ * data zeros without a word. */
 #include "host/image/codec.h"
 
 #include <string.h>

@@ -1,5 +1,8 @@
 /* PNM (Netpbm): bitmaps, graymaps and pixmaps, as text (P1 P2 P3) and raw (P4 P5 P6), with any
- * maximum from 1 to 65535. Small enough to need no library. */
+ * maximum from 1 to 65535. Our own decoder, because stb_image (2.27) has no text and no bitmaps,
+ * does not scale by the maximum and makes missing data zeros without a word, and Netpbm's own
+ * library reads only from a FILE and exits when one is damaged, unless a hook is set for the whole
+ * process. */
 #include "host/image/codec.h"
 
 typedef struct cursor {

@@ -1,5 +1,7 @@
 /* TGA (Truevision): gray, true colour and palette, plain and run-length, any corner first. The
- * header was checked when the format was recognised. */
+ * header was checked when the format was recognised. Our own decoder, because stb_image (2.27)
+ * mirrors pictures stored from the right, takes the palette's first index for a count of bytes to
+ * skip, and makes missing data zeros without a word. */
 #include "host/image/codec.h"
 
 enum { HEADER = 18 };

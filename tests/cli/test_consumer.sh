@@ -15,13 +15,13 @@ library=$(find "$prefix" -name libvkdet.so)
 [ -n "$library" ] || fail "no libvkdet.so"
 folder=$(dirname -- "$library")
 flags=${sanitize:+-fsanitize=$sanitize}
-wanted='mask 1.00 8 8 16 16'
+found='mask 1.00 8 8 16 16'
 
 expect 0 "$cmake" -S "$consumer" -B with-cmake -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$cc" \
     -DCMAKE_C_FLAGS="$flags"
 expect 0 "$cmake" --build with-cmake
 expect 0 with-cmake/consumer toy.vkdet
-same "$wanted" out
+same "$found" out
 
 export PKG_CONFIG_PATH="$folder/pkgconfig"
 expect 0 pkg-config --exact-version "$("$vkdet" --version | sed 's/vkdet //')" vkdet
@@ -29,7 +29,7 @@ expect 0 pkg-config --exact-version "$("$vkdet" --version | sed 's/vkdet //')" v
 expect 0 "$cc" -std=c99 -Wall -Wextra -Wpedantic -Werror ${flags:+"$flags"} "$consumer/consumer.c" -o with-pkg-config \
     $(pkg-config --cflags --libs vkdet) "-Wl,-rpath,$folder"
 expect 0 ./with-pkg-config toy.vkdet
-same "$wanted" out
+same "$found" out
 
 readelf -d "$library" | grep -q 'SONAME.*\[libvkdet\.so\.0\]' || fail "soname"
 nm -D --defined-only "$library" | awk '$2 != "A" { print $3 }' | grep -vE '^(vkdet_[a-z0-9_]+|_init|_fini)$' >exported || true

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Every Vulkan device that this machine has, software ones too, gives the reference's bytes.
+# Every Vulkan device that this machine has, software ones too, gives the reference's detections: the same boxes in the
+# same order, the scores within rounding; and the same bytes at every batch size.
 # shellcheck source=tests/cli/support.sh
 . "$(dirname -- "$0")/support.sh"
 make_toy
@@ -9,9 +10,14 @@ if [ -z "$devices" ]; then
     echo "SKIPPED cli_vulkan: needs a Vulkan device (Debian: mesa-vulkan-drivers)"
     exit 77
 fi
-"$vkdet" detect -q --device reference pics/*.ppm >wanted 2>/dev/null || true
+"$vkdet" detect -q --device reference pics/*.ppm >out 2>err || true
+"$fixture" ndjson out >wanted
 for device in $devices; do
-    "$vkdet" detect -q --device "$device" --batch 2 pics/*.ppm >out 2>err || true
-    cmp -s out wanted || fail "$device differs from the reference"
+    "$vkdet" detect -q --device "$device" pics/*.ppm >single 2>err || true
+    "$fixture" ndjson single | cmp -s - wanted || fail "$device differs from the reference"
+    for batch in 2 3 8; do
+        "$vkdet" detect -q --device "$device" --batch "$batch" pics/*.ppm >out 2>err || true
+        cmp -s out single || fail "$device: batch $batch gives other bytes than batch 1"
+    done
     expect 0 "$vkdet" verify --device "$device"
 done

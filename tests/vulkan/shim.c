@@ -1,6 +1,8 @@
 /* Wrappers around the functions of host/vulkan/functions.h. */
 #include "tests/vulkan/shim.h"
 
+#include <pthread.h>
+#include <stdbool.h>
 #include <string.h>
 
 shim_state shim;
@@ -14,18 +16,30 @@ static struct {
 
 static uint32_t properties_asked; /* since the devices were listed */
 
+static pthread_mutex_t counting = PTHREAD_MUTEX_INITIALIZER; /* pipelines are made by threads */
+
 static bool fails(const char *name)
 {
     if (shim.fail_one && strcmp(shim.fail_one, name) != 0) {
         return false;
     }
+    (void)pthread_mutex_lock(&counting);
     shim.calls++;
-    if (shim.fail_at &&
-        (shim.calls == shim.fail_at || (shim.fail_on && shim.calls > shim.fail_at))) {
-        shim.failed = shim.failed ? shim.failed : name;
-        return true;
+    const bool now =
+        shim.fail_at && (shim.calls == shim.fail_at || (shim.fail_on && shim.calls > shim.fail_at));
+    if (now && !shim.failed) {
+        shim.failed = name;
     }
-    return false;
+    (void)pthread_mutex_unlock(&counting);
+    return now;
+}
+
+static void created(size_t count, bool counts)
+{
+    (void)pthread_mutex_lock(&counting);
+    shim.creations += count;
+    shim.live += counts ? count : 0;
+    (void)pthread_mutex_unlock(&counting);
 }
 
 #define UNPACK(...) __VA_ARGS__
@@ -43,8 +57,7 @@ static bool fails(const char *name)
     {                                                                                              \
         const VkResult r = fails("vk" #name) ? shim.fail_with : real.table.name(UNPACK arguments); \
         if (r == VK_SUCCESS) {                                                                     \
-            shim.creations += (count);                                                             \
-            shim.live += (counts) ? (count) : 0;                                                   \
+            created(count, counts);                                                                \
         }                                                                                          \
         return r;                                                                                  \
     }
@@ -294,8 +307,9 @@ static VKAPI_ATTR VkResult VKAPI_CALL shim_AllocateMemory(VkDevice d, const VkMe
         info.memoryTypeIndex = real_memory_type;
     }
     const VkResult r = real.device.AllocateMemory(d, &info, a, out);
-    shim.creations += r == VK_SUCCESS;
-    shim.live += r == VK_SUCCESS;
+    if (r == VK_SUCCESS) {
+        created(1, true);
+    }
     return r;
 }
 
