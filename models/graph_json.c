@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { GRAPH_JSON_MAX = 64 << 20, GRAPH_NAME_MAX = 4096, INPUTS_MAX = 1024, WEIGHTS_MAX = 4 };
+enum { GRAPH_JSON_MAX = 64 << 20, GRAPH_NAME_MAX = 1 << 16, INPUTS_MAX = 1024, WEIGHTS_MAX = 4 };
 
 static const char *const window_members[] = {"kernel", "stride", "dilation", "pad"};
 static const char *const resize_names[] = {"nearest", "bilinear"};
@@ -262,7 +262,7 @@ static status read_float(const json_cursor *at, const char *key, float fallback,
 {
     json_cursor number = reader_member(at, key);
     double x = (double)fallback;
-    status code = number.value ? reader_number(&number, -1e30, 1e30, &x, err) : STATUS_OK;
+    status code = number.value ? reader_number(&number, -3.4e38, 3.4e38, &x, err) : STATUS_OK;
     *out = (float)x;
     return code;
 }

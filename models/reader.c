@@ -179,7 +179,7 @@ status reader_number(const json_cursor *at, double least, double most, double *o
 
 status reader_u32(const json_cursor *at, uint32_t least, uint32_t most, uint32_t *out, error *err)
 {
-    double x;
+    double x = 0;
     if (!json_is_number(at->value)) {
         return wrong_type(at, "a whole number", err);
     }
@@ -206,7 +206,7 @@ status reader_bool(const json_cursor *at, bool *out, error *err)
 status reader_choice(const json_cursor *at, const char *const *names, size_t count, size_t *out,
                      error *err)
 {
-    const char *text;
+    const char *text = NULL;
     char list[256] = "";
     size_t used = 0;
     status s = reader_string(at, 64, &text, err);

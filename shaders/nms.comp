@@ -42,9 +42,10 @@ shared uint alive_bits[MASK_WORDS];
 shared uint kept_bits[MASK_WORDS];
 shared uint undecided;
 
-/* Did every loop run to its end? Mesa's llvmpipe leaves all loops of a shader once they have taken
- * 65535 turns together, and keeping some ten thousand boxes takes more. Then the picture is handed
- * to the reference like a near-tie. (Short loops are unrolled so that none is cut unnoticed.) */
+/* Did every loop run to its end? Mesa's llvmpipe bounds the turns that the loops of an invocation
+ * take together (65535), and keeping some ten thousand boxes takes more; it then leaves all loops,
+ * and the invocations of a workgroup do so at different times. Such a picture is handed to the
+ * reference like a near-tie. (Short loops are unrolled so that none is cut unnoticed.) */
 bool complete = true;
 
 candidate load_candidate(uint anchor)
@@ -93,11 +94,11 @@ uint low_bits(uint n)
     return n < 32 ? (1u << n) - 1 : 0xffffffffu;
 }
 
-/* Which of the 32 `others` from `first` on, as named by `todo`, overlap the own box? */
-uint overlapping(candidate own, uint first, uint todo)
+/* Which of the 32 `others` from `first` on, as named by `pending`, overlap the own box? */
+uint overlapping(candidate own, uint first, uint pending)
 {
     uint bits = 0, open = 0, at = 0;
-    for (; at < 32 && todo != 0; at += GROUP) {
+    for (; at < 32 && pending != 0; at += GROUP) {
         [[unroll]] for (uint k = 0; k < GROUP; ++k)
         {
             uint o = quick(own, others[first + at + k]);
@@ -105,9 +106,9 @@ uint overlapping(candidate own, uint first, uint todo)
             open |= (o == OVERLAP_UNDECIDED ? 1u : 0) << (at + k);
         }
     }
-    bits &= todo;
-    complete = complete && (todo == 0 || at >= 32);
-    open &= todo;
+    bits &= pending;
+    complete = complete && (pending == 0 || at >= 32);
+    open &= pending;
     while (open != 0) {
         uint j = uint(findLSB(open));
         open &= open - 1;
@@ -145,9 +146,9 @@ void compare(candidate own, bool alive, uint kept)
         uint count = against_itself ? lane : min(CHUNK, kept - first);
         uint word = 0;
         for (; word < MASK_WORDS; ++word) {
-            uint todo = count > word * 32 && alive ? low_bits(count - word * 32) : 0;
+            uint pending = count > word * 32 && alive ? low_bits(count - word * 32) : 0;
             uint bits =
-                overlapping(own, word * 32, against_itself ? todo & alive_bits[word] : todo);
+                overlapping(own, word * 32, against_itself ? pending & alive_bits[word] : pending);
             if (against_itself) {
                 masks[lane * MASK_WORDS + word] = bits;
             } else {
@@ -168,10 +169,10 @@ void resolve(uint room)
     }
     uint word = 0;
     for (; word < MASK_WORDS && room != 0; ++word) {
-        uint todo = alive_bits[word];
-        while (todo != 0 && room != 0) {
-            uint j = uint(findLSB(todo));
-            todo &= todo - 1;
+        uint pending = alive_bits[word];
+        while (pending != 0 && room != 0) {
+            uint j = uint(findLSB(pending));
+            pending &= pending - 1;
             uint hit = 0;
             [[unroll]] for (uint w = 0; w < MASK_WORDS; ++w)
             {
@@ -182,7 +183,7 @@ void resolve(uint room)
                 --room;
             }
         }
-        complete = complete && (todo == 0 || room == 0);
+        complete = complete && (pending == 0 || room == 0);
     }
     complete = complete && (word == MASK_WORDS || room == 0);
 }
@@ -202,6 +203,15 @@ void write_detection(uint index, uint anchor, uint score)
     results[at + 7] = 0;
 }
 
+void write_header(uint kept, uint candidates, uint near_ties)
+{
+    uint at = gl_WorkGroupID.z * push.result_words;
+    results[at] = kept;
+    results[at + 1] = candidates;
+    results[at + 2] = near_ties;
+    results[at + 3] = 0;
+}
+
 void main()
 {
     uint image = gl_WorkGroupID.z;
@@ -212,6 +222,7 @@ void main()
     uint kept = 0;
     if (lane == 0) {
         undecided = 0;
+        write_header(0, count, 1); /* stays if the workgroup does not live to its end */
     }
     uint first = 0;
     for (; first < count && kept < limit; first += CHUNK) {
@@ -252,10 +263,6 @@ void main()
     }
     barrier();
     if (lane == 0) {
-        uint at = image * push.result_words;
-        results[at] = kept;
-        results[at + 1] = count;
-        results[at + 2] = undecided;
-        results[at + 3] = 0;
+        write_header(kept, count, undecided);
     }
 }

@@ -40,7 +40,7 @@ vkdet_status api_return(const error *err, status code);
 
 /* The Vulkan instance, made on first use; NULL where there is none (context->vulkan_error says
  * why). */
-vulkan_instance *context_vulkan(vkdet_context *context);
+vulkan_instance *context_vulkan(vkdet_context *context, error *why);
 
 /* A device name resolved. vulkan_index is -1 for the reference. */
 typedef struct device_choice {

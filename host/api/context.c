@@ -34,8 +34,7 @@ vkdet_status vkdet_context_create(const vkdet_context_params *params, vkdet_cont
         memory_release(&a, c);
         return api_return(&err, error_set(&err, STATUS_MEMORY, "no mutex for a context"));
     }
-    if (c->validate && !context_vulkan(c)) {
-        err = c->vulkan_error;
+    if (c->validate && !context_vulkan(c, &err)) {
         vkdet_context_destroy(c);
         return api_return(&err, err.code);
     }
@@ -54,20 +53,25 @@ void vkdet_context_destroy(vkdet_context *context)
     memory_release(&a, context);
 }
 
-vulkan_instance *context_vulkan(vkdet_context *context)
+vulkan_instance *context_vulkan(vkdet_context *context, error *why)
 {
     (void)pthread_mutex_lock(&context->lock);
     if (!context->vulkan_tried) {
-        context->vulkan_tried = true;
         status code = vulkan_instance_create(&context->alloc, &context->log, context->validate,
                                              &context->vulkan, &context->vulkan_error);
         if (code != STATUS_OK) {
             context->vulkan = NULL;
             context->vulkan_error.code = code;
         }
+        /* a machine does not grow a driver, but memory comes back */
+        context->vulkan_tried = code != STATUS_MEMORY;
+    }
+    vulkan_instance *v = context->vulkan;
+    if (why) {
+        *why = context->vulkan_error;
     }
     (void)pthread_mutex_unlock(&context->lock);
-    return context->vulkan;
+    return v;
 }
 
 uint64_t vkdet_context_validation_messages(const vkdet_context *context)
@@ -93,7 +97,7 @@ static void describe_reference(vkdet_device_info *out, bool is_auto)
 
 static uint32_t vulkan_count(vkdet_context *context)
 {
-    vulkan_instance *v = context_vulkan(context);
+    vulkan_instance *v = context_vulkan(context, NULL);
     return v ? vulkan_device_count(v) : 0;
 }
 
@@ -127,38 +131,30 @@ vkdet_status vkdet_device_describe(const vkdet_context *context, uint32_t index,
     return VKDET_OK;
 }
 
-static status choose_auto(vkdet_context *context, device_choice *out)
+/* Where "auto" goes: the best GPU, else the reference, never a software driver. */
+static void choose_auto(vkdet_context *context, const error *why, device_choice *out)
 {
     uint32_t count = vulkan_count(context);
     int pick = count > 0 ? vulkan_device_pick(context->vulkan) : -1;
     out->vulkan_index = pick;
     describe(context, pick >= 0 ? (uint32_t)pick : count, &out->info);
     if (pick >= 0) {
-        log_write(&context->log, LOG_device_picked, "%s: %s (%s)", out->info.id, out->info.name,
-                  out->info.driver);
-    } else if (count > 0) {
+        return;
+    }
+    if (count > 0) {
         log_write(&context->log, LOG_no_vulkan,
-                  "no GPU found; running the scalar reference on the CPU (slow); a software Vulkan "
-                  "driver is there: "
-                  "name it to use it (--device vulkan:0)");
+                  "no GPU found, only software Vulkan drivers, which are used when named "
+                  "(vulkan:N); running the scalar reference on the CPU (slow)");
     } else {
         log_write(&context->log, LOG_no_vulkan,
                   "no Vulkan device (%s); running the scalar reference on the CPU (slow)",
-                  context->vulkan ? "the loader found none" : context->vulkan_error.text);
+                  context->vulkan ? "the loader found none" : why->text);
     }
-    return STATUS_OK;
 }
 
-status device_choose(vkdet_context *context, const char *name, device_choice *out, error *err)
+static status choose_named(vkdet_context *context, const char *name, const error *why,
+                           device_choice *out, error *err)
 {
-    if (!name || strcmp(name, "auto") == 0) {
-        return choose_auto(context, out);
-    }
-    if (strcmp(name, "reference") == 0) {
-        out->vulkan_index = -1;
-        describe_reference(&out->info, false);
-        return STATUS_OK;
-    }
     static const char prefix[] = "vulkan:";
     const char *digits = name + sizeof prefix - 1;
     size_t length =
@@ -167,23 +163,45 @@ status device_choose(vkdet_context *context, const char *name, device_choice *ou
         return error_set(err, STATUS_DEVICE, "device \"%s\": expected auto, vulkan:N or reference",
                          name);
     }
-    uint32_t index = (uint32_t)strtoul(digits, NULL, 10);
-    uint32_t count = vulkan_count(context);
+    uint32_t index = (uint32_t)strtoul(digits, NULL, 10), count = vulkan_count(context);
     if (count == 0) {
         return error_set(err, STATUS_DEVICE, "device \"%s\": no Vulkan device (%s)", name,
-                         context->vulkan ? "the loader found none" : context->vulkan_error.text);
+                         context->vulkan ? "the loader found none" : why->text);
     }
     if (index >= count) {
         return error_set(err, STATUS_DEVICE, "device \"%s\": there %s only %u Vulkan device%s",
                          name, count == 1 ? "is" : "are", count, count == 1 ? "" : "s");
     }
     describe(context, index, &out->info);
+    out->vulkan_index = (int)index;
     if (out->info.unusable[0]) {
         return error_set(err, STATUS_DEVICE, "device \"%s\" (%s): %s", name, out->info.name,
                          out->info.unusable);
     }
-    out->vulkan_index = (int)index;
-    log_write(&context->log, LOG_device_picked, "%s: %s (%s)", out->info.id, out->info.name,
-              out->info.driver);
     return STATUS_OK;
+}
+
+status device_choose(vkdet_context *context, const char *name, device_choice *out, error *err)
+{
+    if (name && strcmp(name, "reference") == 0) {
+        out->vulkan_index = -1;
+        describe_reference(&out->info, false);
+        return STATUS_OK;
+    }
+    error why = {0};
+    if (!context_vulkan(context, &why) && why.code == STATUS_MEMORY) {
+        *err = why; /* that says nothing about the machine's devices */
+        return why.code;
+    }
+    status code = STATUS_OK;
+    if (!name || strcmp(name, "auto") == 0) {
+        choose_auto(context, &why, out);
+    } else {
+        code = choose_named(context, name, &why, out, err);
+    }
+    if (code == STATUS_OK && out->vulkan_index >= 0) {
+        log_write(&context->log, LOG_device_picked, "%s: %s (%s)", out->info.id, out->info.name,
+                  out->info.driver);
+    }
+    return code;
 }

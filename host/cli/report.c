@@ -10,7 +10,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CELL_SIZE = 320, FACT_WIDTH = 28, MAX_COLUMNS = 16 };
+enum { CELL_SIZE = 320, MAX_COLUMNS = 16 };
+
+/* 1528555400 as 1,528,555,400 */
+static void grouped(json_int_t value, char *text, size_t size)
+{
+    char digits[32];
+    int length = snprintf(digits, sizeof digits, "%lld", (long long)value);
+    size_t used = 0;
+    for (int i = 0; i < length && used + 2 < size; i++) {
+        if (i > 0 && digits[i - 1] != '-' && (length - i) % 3 == 0) {
+            text[used++] = ',';
+        }
+        text[used++] = digits[i];
+    }
+    text[used] = 0;
+}
 
 /* One value as a cell: 1x33x33x64 for a list, - for nothing. */
 static void cell_text(const json_t *value, char *text, size_t size)
@@ -24,7 +39,7 @@ static void cell_text(const json_t *value, char *text, size_t size)
                        *json_string_value(value) ? json_string_value(value) : "-");
         break;
     case JSON_INTEGER:
-        (void)snprintf(text, size, "%lld", (long long)json_integer_value(value));
+        grouped(json_integer_value(value), text, size);
         break;
     case JSON_REAL:
         (void)snprintf(text, size, "%.4g", json_real_value(value));
@@ -69,21 +84,31 @@ static bool is_fact(const json_t *value)
                                       !json_is_array(json_array_get(value, 0))));
 }
 
-static void print_facts(const json_t *object, const char *prefix)
+/* Visits scalars in the document's order, those of its objects with their name in front: the widest
+ * name when `width` is 0, else prints. */
+static size_t walk_facts(const json_t *object, const char *prefix, size_t width)
 {
     const char *key;
     json_t *value;
     char name[128], text[CELL_SIZE];
+    size_t widest = 0;
     json_object_foreach((json_t *)object, key, value)
     {
-        (void)snprintf(name, sizeof name, "%s%s%s", prefix, *prefix ? "." : "", key);
+        size_t length =
+            (size_t)snprintf(name, sizeof name, "%s%s%s", prefix, *prefix ? "." : "", key);
         if (is_fact(value)) {
-            cell_text(value, text, sizeof text);
-            (void)printf("%-*s  %s\n", FACT_WIDTH, name, text);
-        } else if (json_is_object(value) && !*prefix) {
-            print_facts(value, name);
+            if (width > 0) {
+                cell_text(value, text, sizeof text);
+                (void)printf("%-*s  %s\n", (int)width, name, text);
+            }
+        } else if (json_is_object(value)) {
+            length = walk_facts(value, name, width);
+        } else {
+            continue;
         }
+        widest = length > widest ? length : widest;
     }
+    return widest;
 }
 
 static void print_cell(const char *text, size_t width, bool right, bool last)
@@ -138,7 +163,7 @@ int report_show(bool json, const char *text, const char *rows, const report_colu
         console_error("the report could not be read: %s", err.text);
         return EXIT_DEVICE;
     }
-    print_facts(root, "");
+    (void)walk_facts(root, "", walk_facts(root, "", 0));
     (void)fputc('\n', stdout);
     report_table(json_object_get(root, rows), columns, count);
     json_decref(root);

@@ -3,6 +3,8 @@
 #include "host/vulkan/session.h"
 #include "shaders/interface.h"
 
+enum { MAX_INPUT_SIDE = 16384 }; /* what engine/sampling.h computes in 32 bits */
+
 status session_of(backend *b, uint32_t slot_index, session **s, slot **t, error *err)
 {
     session *found = (session *)b;
@@ -305,6 +307,11 @@ status vulkan_backend_create(vulkan_instance *v, uint32_t index, const backend_p
     *out = NULL;
     if (params->max_batch < 1 || params->slots < 1) {
         return error_set(err, STATUS_ARGUMENT, "a session needs a slot and a batch of at least 1");
+    }
+    if (params->preprocess->width > MAX_INPUT_SIDE || params->preprocess->height > MAX_INPUT_SIDE) {
+        return error_set(err, STATUS_LIMIT,
+                         "a network input of %ux%u pixels; a side has at most %d",
+                         params->preprocess->width, params->preprocess->height, MAX_INPUT_SIDE);
     }
     session *s = memory_allocate(params->alloc, 1, sizeof *s);
     if (!s) {

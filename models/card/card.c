@@ -39,8 +39,8 @@ static status copy_string(region *r, const json_cursor *at, size_t most, const c
 }
 
 /* an array of numbers into doubles */
-static status read_numbers(const json_cursor *at, size_t least, size_t most, double low, double high,
-                           double *out, size_t *count, error *err)
+static status read_numbers(const json_cursor *at, size_t least, size_t most, double low,
+                           double high, double *out, size_t *count, error *err)
 {
     status s = reader_array(at, least, most, count, err);
     for (size_t i = 0; s == STATUS_OK && i < *count; i++) {
@@ -184,7 +184,8 @@ static status read_outputs(region *r, const json_cursor *root, card *c, error *e
 {
     static const char *const members[] = {"scores", "boxes"};
     json_cursor outputs = reader_member(root, "outputs");
-    json_cursor scores = reader_member(&outputs, "scores"), boxes = reader_member(&outputs, "boxes");
+    json_cursor scores = reader_member(&outputs, "scores"),
+                boxes = reader_member(&outputs, "boxes");
     status s = reader_members(&outputs, members, c->detects ? 2 : 1, err);
     if (s == STATUS_OK) {
         s = copy_string(r, &scores, TEXT_LONG, &c->score_output, err);
@@ -199,8 +200,8 @@ static status read_outputs(region *r, const json_cursor *root, card *c, error *e
 static status read_names(region *r, const json_cursor *at, card *c, card_label *label, error *err)
 {
     size_t count, least = c->class_count ? c->class_count : 1;
-    status s = reader_array(at, least, c->class_count ? c->class_count : CARD_MAX_CLASSES, &count,
-                            err);
+    status s =
+        reader_array(at, least, c->class_count ? c->class_count : CARD_MAX_CLASSES, &count, err);
     if (s != STATUS_OK) {
         return s;
     }
@@ -297,8 +298,8 @@ static status read_anchors(const json_cursor *root, card *c, error *err)
     static const char *const combines[] = {"first", "product"};
     anchor_spec *spec = &c->anchors;
     json_cursor anchors = reader_member(root, "anchors");
-    json_cursor combine = reader_member(&anchors, "combine"), clip = reader_member(&anchors, "clip"),
-                levels = reader_member(&anchors, "levels");
+    json_cursor combine = reader_member(&anchors, "combine"),
+                clip = reader_member(&anchors, "clip"), levels = reader_member(&anchors, "levels");
     size_t how = 0, count = 0;
     status s = reader_members(&anchors, members, COUNT(members), err);
     if (s == STATUS_OK) {
@@ -371,9 +372,8 @@ static status read_nms(const json_cursor *root, card *c, error *err)
 static status read_card(region *r, const json_cursor *root, card *c, error *err)
 {
     static const char *const members[] = {
-        "schema", "name",    "version", "description", "task",       "source",  "licence",
-        "files",  "input",   "outputs", "labels",      "background", "anchors", "coding",
-        "nms",
+        "schema", "name",    "version", "description", "task",    "source", "licence", "files",
+        "input",  "outputs", "labels",  "background",  "anchors", "coding", "nms",
     };
     static const char *const tasks[] = {"detect", "classify"};
     enum { DETECTION_MEMBERS = 4 }; /* the last four */

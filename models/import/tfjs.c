@@ -1,4 +1,5 @@
-/* TensorFlow.js layers models: model.json (the topology and the weights manifest) and its shards. */
+/* TensorFlow.js layers models: model.json (the topology and the weights manifest) and its shards.
+ */
 #include "models/import/tfjs.h"
 
 #include "models/files.h"
@@ -13,8 +14,8 @@ static status parse_document(tfjs_importer *t, json_t *document, error *err)
     json_cursor format = reader_member(&root, "format");
     const char *kind = json_string_value(format.value);
     if (kind && strcmp(kind, "layers-model") != 0) {
-        return reader_fail(&format, STATUS_UNSUPPORTED, err, "\"%s\" is not supported, only %s", kind,
-                           "layers-model");
+        return reader_fail(&format, STATUS_UNSUPPORTED, err, "\"%s\" is not supported, only %s",
+                           kind, "layers-model");
     }
     status s = reader_object(&topology, err);
     if (s == STATUS_OK) {

@@ -95,7 +95,8 @@ status tfjs_weight_get(tfjs_importer *t, const tfjs_call *call, const char *name
 /* Builds t->graph from the model in `topology`. */
 status tfjs_topology_build(tfjs_importer *t, const json_cursor *topology, error *err);
 
-/* Adds the nodes of one call of a layer that is no model. STATUS_UNSUPPORTED for an unknown class. */
+/* Adds the nodes of one call of a layer that is no model. STATUS_UNSUPPORTED for an unknown class.
+ */
 status tfjs_layer_build(tfjs_importer *t, const tfjs_call *call, int *output, error *err);
 /* a shape with the batch in front, as layers declare it: must agree with s where it is given */
 status tfjs_check_shape(const json_cursor *declared, shape s, error *err);

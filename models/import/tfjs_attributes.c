@@ -1,5 +1,5 @@
-/* What a layer's config says. Files from Keras write snake_case, some tools camelCase; TensorFlow.js
- * reads both, for names of members and for words as values. */
+/* What a layer's config says. Files from Keras write snake_case, some tools camelCase;
+ * TensorFlow.js reads both, for names of members and for words as values. */
 #include "models/import/tfjs.h"
 
 #include <math.h>

@@ -210,8 +210,7 @@ status tfjs_dense(tfjs_importer *t, const tfjs_call *call, int *output, error *e
     if (s != STATUS_OK) {
         return s;
     }
-    node n = {
-        .op = OP_DENSE, .weight_count = 2, .weights = weights, .act_count = 1, .act = &act};
+    node n = {.op = OP_DENSE, .weight_count = 2, .weights = weights, .act_count = 1, .act = &act};
     return tfjs_add_activated(t, call, &n, softmax, output, err);
 }
 

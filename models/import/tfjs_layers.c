@@ -68,7 +68,8 @@ status tfjs_check_shape(const json_cursor *declared, shape s, error *err)
         same = json_is_null(dim) || (json_is_number(dim) && json_number_value(dim) == s.dim[i]);
     }
     if (result == STATUS_OK && !same) {
-        result = reader_fail(declared, STATUS_MODEL, err, "does not take what it is given, %s", text);
+        result =
+            reader_fail(declared, STATUS_MODEL, err, "does not take what it is given, %s", text);
     }
     return result;
 }
@@ -94,7 +95,8 @@ static status build_activation(tfjs_importer *t, const tfjs_call *call, int *out
     return s == STATUS_OK ? add_activation(t, call, act, output, err) : s;
 }
 
-/* max_value, negative_slope and threshold as Keras defines them (TensorFlow.js reads the first only)
+/* max_value, negative_slope and threshold as Keras defines them (TensorFlow.js reads the first
+ * only)
  */
 static status build_relu(tfjs_importer *t, const tfjs_call *call, int *output, error *err)
 {
@@ -140,7 +142,8 @@ static status build_identity(tfjs_importer *t, const tfjs_call *call, int *outpu
     return add_activation(t, call, activation_linear, output, err);
 }
 
-/* An axis that counts the batch, from the front or from the end, as one of `rank` dimensions. */
+/* An axis that counts the batch, from the front or from the end as Keras does (TensorFlow.js takes
+ * every negative one for the last), as one of `rank` dimensions. */
 static status read_axis(const tfjs_call *call, uint32_t rank, uint32_t *out, error *err)
 {
     double axis = -1;

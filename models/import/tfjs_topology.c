@@ -204,9 +204,9 @@ static status read_calls(network *net, layer *l, error *err)
     return s;
 }
 
-/* Calls are numbered from 0. But making a model counts as its call 0, so that its calls in the model
- * around it begin with 1, except in files of versions that do not count so. Which it is shows in
- * the least number that is used. */
+/* Calls are numbered from 0. But making a model counts as its call 0, so that its calls in the
+ * model around it begin with 1, except in files of versions that do not count so. Which it is shows
+ * in the least number that is used. */
 static status number_calls(const network *net, tensor_name *name, error *err)
 {
     const layer *l = &net->layers[name->layer];
@@ -356,8 +356,8 @@ static status bind_inputs(network *net, const json_cursor *list, values inputs, 
     size_t count;
     status s = read_names(net, list, &names, &count, err);
     if (s == STATUS_OK && count != inputs.count) {
-        s = reader_fail(list, STATUS_UNSUPPORTED, err, "the model has %zu inputs, but %zu are given",
-                        count, inputs.count);
+        s = reader_fail(list, STATUS_UNSUPPORTED, err,
+                        "the model has %zu inputs, but %zu are given", count, inputs.count);
     }
     for (size_t i = 0; s == STATUS_OK && i < count; i++) {
         layer *l = &net->layers[names[i].layer];
@@ -424,8 +424,8 @@ static status build_sequential(network *net, const json_cursor *config, values i
     json_cursor list = json_is_array(config->value) ? *config : tfjs_attribute(config, "layers");
     status s = read_layers(net, &list, err);
     if (s == STATUS_OK && inputs.count != 1) {
-        s = reader_fail(config, STATUS_MODEL, err, "a Sequential model has 1 input, but %zu are given",
-                        inputs.count);
+        s = reader_fail(config, STATUS_MODEL, err,
+                        "a Sequential model has 1 input, but %zu are given", inputs.count);
     }
     values current = inputs;
     for (size_t i = 0; s == STATUS_OK && i < net->layer_count; i++) {
@@ -437,8 +437,8 @@ static status build_sequential(network *net, const json_cursor *config, values i
             s = build_layer(net, l, 0, current, &current, err);
         }
         if (s == STATUS_OK && current.count != 1) {
-            s = reader_fail(&l->at, STATUS_MODEL, err, "a layer of a Sequential model has %zu outputs",
-                            current.count);
+            s = reader_fail(&l->at, STATUS_MODEL, err,
+                            "a layer of a Sequential model has %zu outputs", current.count);
         }
     }
     *outputs = current;
@@ -485,10 +485,12 @@ static status input_name(tfjs_importer *t, const json_cursor *at, const char **o
     json_cursor config = tfjs_attribute(at, "config");
     json_cursor inputs = tfjs_attribute(&config, "input_layers");
     json_cursor first_input = reader_item(&inputs, 0);
-    json_cursor input = json_is_array(first_input.value) ? reader_item(&first_input, 0) : first_input;
+    json_cursor input =
+        json_is_array(first_input.value) ? reader_item(&first_input, 0) : first_input;
     json_cursor layers = json_is_array(config.value) ? config : tfjs_attribute(&config, "layers");
     json_cursor first = reader_item(&layers, 0), first_config = tfjs_attribute(&first, "config"),
-                outer = tfjs_attribute(&first, "name"), inner = tfjs_attribute(&first_config, "name");
+                outer = tfjs_attribute(&first, "name"),
+                inner = tfjs_attribute(&first_config, "name");
     const char *class_name = json_string_value(tfjs_attribute(&first, "class_name").value);
     const char *name = json_string_value(outer.value ? outer.value : inner.value);
     if (json_is_string(input.value)) {

@@ -1,6 +1,6 @@
-/* The weights manifest: groups of shards, which laid end to end hold the group's weights. A weight is
- * decoded when a layer asks for it, once, however many calls share it; what no layer asks for (an
- * optimizer's state) is left alone.
+/* The weights manifest: groups of shards, which laid end to end hold the group's weights. A weight
+ * is decoded when a layer asks for it, once, however many calls share it; what no layer asks for
+ * (an optimizer's state) is left alone.
  *
  * Names. TensorFlow.js saves "layer/kernel". Converters leave more around it: the models a layer is
  * in ("outer/layer/kernel"), a scope ("layer/layer/kernel"), a cell ("layer/cell/kernel"). So a
@@ -21,9 +21,9 @@ static const struct {
     const char *name;
     size_t bytes;
 } dtypes[TFJS_DTYPE_COUNT] = {
-    [TFJS_FLOAT32] = {"float32", 4}, [TFJS_FLOAT16] = {"float16", 2},
-    [TFJS_UINT16] = {"uint16", 2},   [TFJS_UINT8] = {"uint8", 1},
-    [TFJS_INT32] = {"int32", 4},     [TFJS_BOOL] = {"bool", 1},
+    [TFJS_FLOAT32] = {"float32", 4},     [TFJS_FLOAT16] = {"float16", 2},
+    [TFJS_UINT16] = {"uint16", 2},       [TFJS_UINT8] = {"uint8", 1},
+    [TFJS_INT32] = {"int32", 4},         [TFJS_BOOL] = {"bool", 1},
     [TFJS_COMPLEX64] = {"complex64", 8},
 };
 
@@ -133,8 +133,8 @@ static status read_entry(tfjs_importer *t, const json_cursor *at, tfjs_weight *w
 static bool remember(json_t *table, const char *name, size_t index)
 {
     bool known = json_object_get(table, name) != NULL;
-    return json_object_set_new(table, name,
-                               json_integer(known ? AMBIGUOUS : (json_int_t)index)) == 0;
+    return json_object_set_new(table, name, json_integer(known ? AMBIGUOUS : (json_int_t)index)) ==
+           0;
 }
 
 /* the last `parts` parts of a path; NULL when it has fewer */

@@ -120,6 +120,47 @@ static void gif_frame_on_a_canvas(void **state)
     image_destroy(&i);
 }
 
+/* The end of the blocks and the trailer may be missing, and what follows the first frame may be
+ * anything. */
+static void gif_is_whole_with_its_first_frame(void **state)
+{
+    (void)state;
+    sample_set set = samples_make();
+    const sample *s = samples_find(&set, "gray-gif");
+    assert_non_null(s);
+    for (size_t lost = 0; lost <= 2; lost++) {
+        bytes b = {0};
+        bytes_put(&b, s->bytes, s->size - lost);
+        if (lost == 1) { /* the trailer: a frame of nonsense in its place */
+            bytes_put(&b, "\x2c\xff\xff\xff\xff\0\0\0\0\x07", 10);
+        }
+        image i;
+        error err;
+        assert_status_ok(image_decode(&allocator_default, NULL, b.data, b.size, NULL, &i, &err),
+                         err);
+        assert_false(i.partial);
+        check_scene(s, &i);
+        image_destroy(&i);
+        free(b.data);
+    }
+    samples_destroy(&set);
+}
+
+/* Blocks of one byte whose value exceeds what is left of the file. */
+static void gif_in_small_blocks(void **state)
+{
+    (void)state;
+    static const char gif[] = "GIF89a\1\0\1\0\x80\0\0\x0a\x14\x1e\x28\x32\x3c"
+                              "\x2c\0\0\0\0\1\0\1\0\0\2\1\x4c\1\1";
+    image i;
+    error err;
+    assert_status_ok(image_decode(&allocator_default, NULL, gif, sizeof gif - 1, NULL, &i, &err),
+                     err);
+    assert_false(i.partial);
+    assert_memory_equal(i.data, "\x28\x32\x3c", 3);
+    image_destroy(&i);
+}
+
 static void bad_bmps_are_one_error(void **state)
 {
     (void)state;
@@ -179,6 +220,8 @@ int main(void)
         cmocka_unit_test(bad_gifs_are_one_error),
         cmocka_unit_test(bad_bmps_are_one_error),
         cmocka_unit_test(gif_frame_on_a_canvas),
+        cmocka_unit_test(gif_is_whole_with_its_first_frame),
+        cmocka_unit_test(gif_in_small_blocks),
         cmocka_unit_test(pnm_headers),
     };
     return cmocka_run_group_tests_name("image decode", tests, NULL, NULL);

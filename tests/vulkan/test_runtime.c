@@ -285,7 +285,6 @@ static void test_growth(void **state)
     network n = {.max_batch = 2};
     backend_memory small, large, again;
     detector(&n, &head);
-    /* letterboxed: a flat picture goes up with all its rows */
     assert_status_ok(network_open(&n, &err), err);
     const pixels tiny = picture(0, 3, 3), wide = picture(1, SIDE, ANCHORS),
                  flat = picture(2, 299, 50);
