@@ -5,6 +5,10 @@
 #include "models/digest.h"
 #include "models/graph_json.h"
 
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "containers are mapped as they are: this needs a little-endian machine"
+#endif
+
 enum {
     CONTAINER_PREFIX = 8, /* bytes of the header's length */
     CONTAINER_ALIGN = 64, /* where the data section begins */

@@ -28,7 +28,7 @@ static status name_tensors(container_writer *w, error *err)
 {
     w->names = region_allocate(w->scratch, w->g->weight_count, sizeof *w->names);
     w->taken = json_object();
-    if (!w->names || !w->taken) {
+    if (!w->names || !w->taken || json_object_set_new(w->taken, "__metadata__", json_true()) != 0) {
         return out_of_memory(err);
     }
     for (size_t i = 0; i < w->g->weight_count; i++) {
@@ -98,7 +98,7 @@ static status make_header(container_writer *w, const char *card_json, size_t car
 {
     char version[32], text_digest[DIGEST_TEXT], data_digest[DIGEST_TEXT];
     size_t graph_size = 0;
-    status code = graph_to_json(w->g, w->names, &w->graph, err);
+    status code = graph_to_json(w->scratch, w->g, w->names, &w->graph, err);
     if (code != STATUS_OK) {
         return code;
     }

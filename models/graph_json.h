@@ -10,7 +10,8 @@
 
 /* names[i]: the tensor that holds weight i. STATUS_ARGUMENT for a graph that passes have rewritten.
  * *out is released with json_decref. */
-status graph_to_json(const graph *g, const char *const *names, json_t **out, error *err);
+status graph_to_json(region *scratch, const graph *g, const char *const *names, json_t **out,
+                     error *err);
 
 /* The tensors of a container by name. */
 typedef struct tensor_entry {

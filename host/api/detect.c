@@ -37,6 +37,9 @@ static status read_params(const vkdet_session *s, const vkdet_detect_params *par
     const nms_params *defaults = &s->model->card.nms;
     vkdet_detect_params p = params ? *params : (vkdet_detect_params){0};
     *out = *defaults;
+    if (!s->model->card.detects) {
+        return STATUS_OK; /* there is nothing to threshold */
+    }
     if (p.score_threshold != 0) {
         out->score_threshold = p.score_threshold;
     }

@@ -1,0 +1,181 @@
+/* fuzz_model_seeds DIR: what the model targets start from, made with our own importer and writer:
+ * one network a layer case, and the toy detector of the program's tests. */
+#include "tests/cli/fixture.h"
+#include "tests/models/fixture.h"
+#include "tests/models/layer_cases.h"
+
+#include "models/container.h"
+
+#include <sys/stat.h>
+
+enum { FILE_MAX = 1 << 16 };
+
+typedef struct text {
+    unsigned char bytes[FILE_MAX];
+    size_t size;
+} text;
+
+static const char *root;
+
+static const char *seed_path(const char *folder, const char *name)
+{
+    static char path[4096];
+    (void)snprintf(path, sizeof path, "%s/%s", root, folder);
+    (void)mkdir(path, 0777);
+    (void)snprintf(path, sizeof path, "%s/%s/%s", root, folder, name);
+    return path;
+}
+
+static void add(text *t, const void *bytes, size_t size)
+{
+    assert_true(size <= sizeof t->bytes - t->size);
+    memcpy(t->bytes + t->size, bytes, size);
+    t->size += size;
+}
+
+static text read_back(const char *name)
+{
+    text t = {.size = 0};
+    FILE *file = fopen(seed_path("toy", name), "rb");
+    assert_non_null(file);
+    t.size = fread(t.bytes, 1, sizeof t.bytes, file);
+    (void)fclose(file);
+    return t;
+}
+
+static void write_seed(const char *folder, const char *name, const text *t)
+{
+    fixture_write(seed_path(folder, name), t->bytes, t->size);
+}
+
+static void write_card(const char *name, const char *card, size_t size)
+{
+    text t = {.size = 0};
+    add(&t, card, size);
+    write_seed("card", name, &t);
+}
+
+static void write_tfjs(const char *name, const preprocess *p, const text *json, const void *weights,
+                       size_t size)
+{
+    text t = {.size = 0};
+    const unsigned char head[] = {(unsigned char)p->height,
+                                  (unsigned char)p->width,
+                                  p->channels == CHANNELS_GRAY,
+                                  (unsigned char)json->size,
+                                  (unsigned char)(json->size >> 8),
+                                  0,
+                                  0};
+    add(&t, head, sizeof head);
+    add(&t, json->bytes, json->size);
+    add(&t, weights, size);
+    write_seed("tfjs", name, &t);
+}
+
+/* the two forms that fuzz_container takes, from a file in DIR/toy */
+static void write_container(const char *name, const char *file)
+{
+    text whole = read_back(file), known = {.size = 0}, parts = {.size = 0};
+    add(&known, "K", 1);
+    add(&known, whole.bytes, whole.size);
+    write_seed("container", name, &known);
+
+    size_t length = (size_t)whole.bytes[0] | (size_t)whole.bytes[1] << 8;
+    json_t *header = json_loadb((const char *)whole.bytes + CONTAINER_PREFIX, length, 0, NULL);
+    json_t *metadata = json_object_get(header, "__metadata__");
+    const char *card = json_string_value(json_object_get(metadata, "card"));
+    const char *network = json_string_value(json_object_get(metadata, "graph"));
+    assert_true(card && network);
+    add(&parts, "P", 1);
+    add(&parts, card, strlen(card) + 1);
+    add(&parts, network, strlen(network) + 1);
+    (void)json_object_del(header, "__metadata__");
+    char *table = json_dumps(header, JSON_COMPACT);
+    assert_non_null(table);
+    add(&parts, table, strlen(table) + 1);
+    add(&parts, whole.bytes + CONTAINER_PREFIX + length, whole.size - CONTAINER_PREFIX - length);
+    char longer[256];
+    (void)snprintf(longer, sizeof longer, "%s-parts", name);
+    write_seed("container", longer, &parts);
+    free(table);
+    json_decref(header);
+}
+
+/* An output of one row, as a classifier has it. */
+static size_t flatten(graph *g)
+{
+    error err;
+    int node_index = 0, output = g->outputs[0];
+    size_t count = shape_elements(g->values[output].shape);
+    node n = {.op = OP_RESHAPE, .name = "row", .inputs = &output, .input_count = 1};
+    n.attributes.target = (shape){1, {(uint32_t)count}};
+    assert_status_ok(graph_add_node(g, &n, &node_index, &err), err);
+    assert_status_ok(graph_set_outputs(g, g->nodes[node_index].outputs, 1, &err), err);
+    return count;
+}
+
+static void write_case(const layer_case *c, size_t index)
+{
+    static fixture f;
+    text json = {.size = 0};
+    char name[32], format[FILE_MAX];
+    error err;
+    fixture_init(&f, c->input[0], c->input[1], c->input[2]);
+    fixture_formula(&f, c->weights);
+    (void)snprintf(name, sizeof name, "layer-%02zu", index);
+    (void)snprintf(format, sizeof format,
+                   "{'format':'layers-model','modelTopology':%s,"
+                   "'weightsManifest':[{'paths':['w.bin'],'weights':[%s]}]}",
+                   c->topology, f.manifest);
+    char *quoted = fixture_quoted(format);
+    add(&json, quoted, strlen(quoted));
+    free(quoted);
+    write_tfjs(name, &f.card.preprocess, &json, f.bytes, f.size);
+
+    graph *g = fixture_graph(&f, c->topology);
+    char *card = fixture_card(c->input[0], c->input[1], "row", flatten(g));
+    if (c->input[2] == 3) { /* as the card has it */
+        write_card(name, card, strlen(card));
+        assert_status_ok(
+            model_write(&allocator_default, g, card, strlen(card), seed_path("toy", name), &err),
+            err);
+        write_container(name, name);
+    }
+    free(card);
+    graph_destroy(g);
+}
+
+static void write_toy(void)
+{
+    static char folder[4096], paths[3][4096];
+    static const char *const files[] = {"model.json", "card.json", "toy.vkdet"};
+    const preprocess p = {.height = 32, .width = 32};
+    error err;
+    (void)snprintf(folder, sizeof folder, "%s/toy", root);
+    (void)mkdir(folder, 0777);
+    assert_int_equal(fixture_model(folder), 0);
+    text json = read_back("model.json"), weights = read_back("weights.bin"),
+         card = read_back("card.json");
+    write_card("toy", (const char *)card.bytes, card.size);
+    write_tfjs("toy", &p, &json, weights.bytes, weights.size);
+    for (size_t i = 0; i < 3; i++) {
+        (void)snprintf(paths[i], sizeof paths[i], "%s", seed_path("toy", files[i]));
+    }
+    assert_status_ok(model_convert(&allocator_default, paths[0], paths[1], paths[2], &err), err);
+    write_container("toy", "toy.vkdet");
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 2) {
+        fprintf(stderr, "usage: fuzz_model_seeds DIR\n");
+        return 2;
+    }
+    root = argv[1];
+    (void)mkdir(root, 0777);
+    write_toy();
+    for (size_t i = 0; i < layer_case_count; i++) {
+        write_case(&layer_cases[i], i);
+    }
+    return 0;
+}
