@@ -1,6 +1,7 @@
 /* Card meets graph: every number that both know must agree. */
 #include "models/bind.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static status check_input(const card *c, const graph *g, error *err)
@@ -17,16 +18,37 @@ static status check_input(const card *c, const graph *g, error *err)
     return STATUS_OK;
 }
 
+/* Reference and verification keep every value: a small file must not ask for much memory. */
+static status check_size(const graph *g, error *err)
+{
+    uint64_t elements = 0;
+    for (size_t i = 0; i < g->value_count; i++) {
+        elements += shape_elements(g->values[i].shape);
+    }
+    return elements <= MODEL_MAX_ELEMENTS
+               ? STATUS_OK
+               : error_set(
+                     err, STATUS_LIMIT,
+                     "the network's values have %llu elements together, at most %u are handled",
+                     (unsigned long long)elements, MODEL_MAX_ELEMENTS);
+}
+
 static status find_output(const graph *g, const char *name, int *out, error *err)
 {
+    char known[512] = "";
+    size_t used = 0;
     for (size_t i = 0; i < g->output_count; i++) {
-        if (strcmp(g->values[g->outputs[i]].name, name) == 0) {
+        const char *has = g->values[g->outputs[i]].name;
+        if (strcmp(has, name) == 0) {
             *out = (int)i;
             return STATUS_OK;
         }
+        if (used < sizeof known) {
+            used +=
+                (size_t)snprintf(known + used, sizeof known - used, "%s'%s'", i ? ", " : "", has);
+        }
     }
-    return error_set(err, STATUS_MODEL, "the network has no output '%s'; its first is '%s'", name,
-                     g->values[g->outputs[0]].name);
+    return error_set(err, STATUS_MODEL, "the network has no output '%s', but %s", name, known);
 }
 
 static status check_shape(const graph *g, int output, const char *what, uint32_t rows,
@@ -50,6 +72,9 @@ status model_bind(region *r, const card *c, const graph *g, detector_head *head,
     *head = (detector_head){.background = -1};
     int scores = 0, loc = 0;
     status code = check_input(c, g, err);
+    if (code == STATUS_OK) {
+        code = check_size(g, err);
+    }
     if (code == STATUS_OK) {
         code = find_output(g, c->score_output, &scores, err);
     }

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TENSOR_NAME_MAX = 4096, METADATA_MAX = CONTAINER_MAX_HEADER };
+enum { METADATA_MAX = CONTAINER_MAX_HEADER };
 
 typedef struct container_reader {
     const unsigned char *bytes;

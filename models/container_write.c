@@ -49,7 +49,7 @@ static status lay_out(container_writer *w, error *err)
 {
     uint64_t at = 0;
     w->entries = region_allocate(w->scratch, w->g->weight_count, sizeof *w->entries);
-    if (!w->entries) {
+    if (!w->entries || !w->names) {
         return out_of_memory(err);
     }
     for (size_t i = 0; i < w->g->weight_count; i++) {

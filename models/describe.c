@@ -60,15 +60,17 @@ static json_t *model_json(const model *m)
         all += bytes;
         largest = bytes > largest ? bytes : largest;
     }
+    uint64_t weight_bytes = parameters * sizeof(float);
+    uint64_t anchor_bytes = (uint64_t)m->head.anchor_count * 4 * sizeof(float);
     shape_text(g->values[g->input].shape, input);
-    return json_pack(
-        "{s:o, s:I, s:s, s:s, s:o, s:I, s:I, s:I, s:{s:I, s:I, s:I, s:I}, s:o}", "card",
-        json_loads(m->card_json, 0, NULL), "file_bytes", (json_int_t)m->file_bytes, "sha256",
-        m->digest, "input", input, "outputs", outputs_json(g), "parameters", (json_int_t)parameters,
-        "macs", (json_int_t)macs, "flops", (json_int_t)flops, "memory", "weight_bytes",
-        (json_int_t)(parameters * sizeof(float)), "activation_bytes_unshared", (json_int_t)all,
-        "largest_activation_bytes", (json_int_t)largest, "anchor_bytes",
-        (json_int_t)((uint64_t)m->head.anchor_count * 4 * sizeof(float)), "layers", layers);
+    return json_pack("{s:o, s:I, s:s, s:s, s:o, s:I, s:I, s:I, s:{s:I, s:I, s:I, s:I}, s:o}",
+                     "card", json_loads(m->card_json, 0, NULL), "file_bytes",
+                     (json_int_t)m->file_bytes, "sha256", m->digest, "input", input, "outputs",
+                     outputs_json(g), "parameters", (json_int_t)parameters, "macs",
+                     (json_int_t)macs, "flops", (json_int_t)flops, "memory", "weight_bytes",
+                     (json_int_t)weight_bytes, "activation_bytes_unshared", (json_int_t)all,
+                     "largest_activation_bytes", (json_int_t)largest, "anchor_bytes",
+                     (json_int_t)anchor_bytes, "layers", layers);
 }
 
 status model_describe(const model *m, char **json, error *err)

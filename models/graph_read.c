@@ -271,9 +271,12 @@ static status read_operands(graph_reader *r, const json_cursor *at, node *n, siz
     json_cursor inputs = reader_member(at, "inputs"), weights = reader_member(at, "weights");
     size_t input_count = 0, weight_count = 0;
     status code = reader_array(&inputs, 1, GRAPH_MAX_INPUTS, &input_count, err);
-    if (code == STATUS_OK) {
-        n->inputs = region_allocate(r->g->memory, input_count, sizeof *n->inputs);
-        code = n->inputs ? STATUS_OK : out_of_memory(err);
+    if (code != STATUS_OK) {
+        return code;
+    }
+    n->inputs = region_allocate(r->g->memory, input_count, sizeof *n->inputs);
+    if (!n->inputs) {
+        return out_of_memory(err);
     }
     for (size_t i = 0; code == STATUS_OK && i < input_count; i++) {
         json_cursor item = reader_item(&inputs, i);
@@ -370,10 +373,12 @@ static status read_outputs(graph_reader *r, const json_cursor *root, size_t node
     json_cursor list = reader_member(root, "outputs");
     size_t count = 0;
     status code = reader_array(&list, 1, GRAPH_MAX_INPUTS, &count, err);
-    int *outputs = NULL;
-    if (code == STATUS_OK) {
-        outputs = region_allocate(r->g->memory, count, sizeof *outputs);
-        code = outputs ? STATUS_OK : out_of_memory(err);
+    if (code != STATUS_OK) {
+        return code;
+    }
+    int *outputs = region_allocate(r->g->memory, count, sizeof *outputs);
+    if (!outputs) {
+        return out_of_memory(err);
     }
     for (size_t i = 0; code == STATUS_OK && i < count; i++) {
         json_cursor item = reader_item(&list, i);

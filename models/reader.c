@@ -206,7 +206,7 @@ status reader_bool(const json_cursor *at, bool *out, error *err)
 status reader_choice(const json_cursor *at, const char *const *names, size_t count, size_t *out,
                      error *err)
 {
-    const char *text = NULL;
+    const char *text = "";
     char list[256] = "";
     size_t used = 0;
     status s = reader_string(at, 64, &text, err);

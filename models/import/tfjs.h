@@ -15,8 +15,9 @@
 enum {
     TFJS_MAX_JSON = 64 << 20,
     TFJS_MAX_NAME = 256,
-    TFJS_MAX_DEPTH = 16,     /* of models in models */
-    TFJS_MAX_CALLS = 1 << 16 /* of layers, each time a model is used counted anew */
+    TFJS_MAX_DEPTH = 16,      /* of models in models */
+    TFJS_MAX_CALLS = 1 << 16, /* of layers, each time a model is used counted anew */
+    TFJS_MAX_NAMES = 16 << 20 /* bytes of all their names, with the models around them in front */
 };
 #define TFJS_MAX_SHARD  ((size_t)2 << 30)
 #define TFJS_MAX_WEIGHT ((size_t)4 << 30) /* bytes of all shards together */
@@ -61,6 +62,8 @@ typedef struct tfjs_weights {
     tfjs_weight *entries;
     size_t count;
     json_t *by_name, *by_short_name, *by_tail; /* name -> index into entries; see tfjs_weights.c */
+    json_t *paths;                             /* of the shards so far */
+    size_t bytes;                              /* of the shards so far */
 } tfjs_weights;
 
 /* --- the importer --- */
@@ -71,7 +74,7 @@ typedef struct tfjs_importer {
     region *scratch; /* lives as long as the import */
     graph *graph;
     tfjs_weights weights;
-    size_t calls;
+    size_t calls, name_bytes;
 } tfjs_importer;
 
 /* One call of one layer. */

@@ -23,28 +23,27 @@ status tfjs_map_input(const tfjs_importer *t, const tfjs_call *call, shape *out,
     return s;
 }
 
-status tfjs_add(tfjs_importer *t, const tfjs_call *call, const char *part, node *n, int *output,
-                error *err)
+status tfjs_add(tfjs_importer *t, const tfjs_call *call, const char *part, const node *n,
+                int *output, error *err)
 {
-    int index, input = call->inputs[0];
-    n->name = part ? region_format(t->scratch, "%s/%s", call->name, part) : call->name;
-    if (!n->name) {
+    int index = 0, input = call->inputs[0];
+    node named = *n;
+    named.name = part ? region_format(t->scratch, "%s/%s", call->name, part) : call->name;
+    if (!named.name) {
         return error_set(err, STATUS_MEMORY, "out of memory");
     }
-    if (!n->inputs) {
-        n->inputs = &input;
-        n->input_count = 1;
+    if (!named.inputs) {
+        named.inputs = &input;
+        named.input_count = 1;
     }
-    n->output_count = n->op == OP_CONV2D ? 2 : 1;
-    n->act_count = 1;
-    status s = graph_add_node(t->graph, n, &index, err);
+    status s = graph_add_node(t->graph, &named, &index, err);
     if (s == STATUS_OK) {
         *output = t->graph->nodes[index].outputs[0];
     }
     return s;
 }
 
-status tfjs_add_activated(tfjs_importer *t, const tfjs_call *call, node *n, bool softmax,
+status tfjs_add_activated(tfjs_importer *t, const tfjs_call *call, const node *n, bool softmax,
                           int *output, error *err)
 {
     int middle = GRAPH_NONE;
@@ -79,7 +78,7 @@ status tfjs_check_shape(const json_cursor *declared, shape s, error *err)
 static status add_activation(tfjs_importer *t, const tfjs_call *call, activation act, int *output,
                              error *err)
 {
-    node n = {.op = OP_ACTIVATION, .act = &act};
+    node n = {.op = OP_ACTIVATION, .act = &act, .act_count = 1};
     return tfjs_add(t, call, NULL, &n, output, err);
 }
 

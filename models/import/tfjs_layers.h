@@ -9,10 +9,10 @@ typedef status (*tfjs_builder)(tfjs_importer *t, const tfjs_call *call, int *out
 
 /* Adds a node with one output. It is named after the layer, or after the layer and what it does
  * there when the layer takes several nodes: "block/depthwise". */
-status tfjs_add(tfjs_importer *t, const tfjs_call *call, const char *part, node *n, int *output,
-                error *err);
+status tfjs_add(tfjs_importer *t, const tfjs_call *call, const char *part, const node *n,
+                int *output, error *err);
 /* Adds n, then a softmax if the layer has that for activation. */
-status tfjs_add_activated(tfjs_importer *t, const tfjs_call *call, node *n, bool softmax,
+status tfjs_add_activated(tfjs_importer *t, const tfjs_call *call, const node *n, bool softmax,
                           int *output, error *err);
 shape tfjs_input_shape(const tfjs_importer *t, const tfjs_call *call);
 /* the one input is a map (H, W, C), in channels_last order */

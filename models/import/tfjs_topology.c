@@ -231,6 +231,12 @@ static status build_layer(network *net, const layer *l, size_t number, values in
     if (!path || !name) {
         return out_of_memory(err);
     }
+    net->t->name_bytes +=
+        strlen(path) + strlen(name); /* models in models make long ones of short */
+    if (net->t->name_bytes > TFJS_MAX_NAMES) {
+        return error_set(err, STATUS_LIMIT, "the names of all layers take more than %d bytes",
+                         TFJS_MAX_NAMES);
+    }
     if (l->is_model) {
         network around = {.name = name, .path = path, .depth = net->depth};
         return build_model(net->t, &l->at, &around, inputs, outputs, err);
@@ -352,8 +358,8 @@ static status build_from(network *net, tensor_name start, tensor_name *stack, er
 
 static status bind_inputs(network *net, const json_cursor *list, values inputs, error *err)
 {
-    tensor_name *names;
-    size_t count;
+    tensor_name *names = NULL;
+    size_t count = 0;
     status s = read_names(net, list, &names, &count, err);
     if (s == STATUS_OK && count != inputs.count) {
         s = reader_fail(list, STATUS_UNSUPPORTED, err,
@@ -434,7 +440,9 @@ static status build_sequential(network *net, const json_cursor *config, values i
             s = check_input(net, l, current.list[0], err);
         }
         if (s == STATUS_OK && !l->is_input) {
-            s = build_layer(net, l, 0, current, &current, err);
+            values made = {0};
+            s = build_layer(net, l, 0, current, &made, err);
+            current = made;
         }
         if (s == STATUS_OK && current.count != 1) {
             s = reader_fail(&l->at, STATUS_MODEL, err,

@@ -222,12 +222,20 @@ static status read_group(tfjs_importer *t, const json_cursor *at, tfjs_group *gr
             return reader_fail(&item, STATUS_MODEL, err,
                                "\"%s\" is not a path inside the model's folder", path);
         }
+        if (json_object_get(t->weights.paths, path)) { /* or a small file would count many times */
+            return reader_fail(&item, STATUS_MODEL, err, "\"%s\" is there twice", path);
+        }
+        if (json_object_set_new(t->weights.paths, path, json_true()) != 0) {
+            return out_of_memory(err);
+        }
         tfjs_shard *shard = &group->shards[i];
         s = t->source->fetch(t->source->user, path, &shard->bytes, &shard->size, err);
         if (s != STATUS_OK) {
             return s;
         }
-        if (!checked_add(*total, shard->size, total) || *total > TFJS_MAX_WEIGHT) {
+        *total += shard->size;
+        t->weights.bytes += shard->size;
+        if (shard->size > TFJS_MAX_SHARD || t->weights.bytes > TFJS_MAX_WEIGHT) {
             return reader_fail(&paths, STATUS_LIMIT, err, "more than %zu bytes of weights",
                                TFJS_MAX_WEIGHT);
         }
@@ -285,7 +293,8 @@ status tfjs_weights_load(tfjs_importer *t, const json_cursor *manifest, error *e
     w->by_name = json_object();
     w->by_short_name = json_object();
     w->by_tail = json_object();
-    if (!w->groups || !w->entries || !w->by_name || !w->by_short_name || !w->by_tail) {
+    w->paths = json_object();
+    if (!w->groups || !w->entries || !w->by_name || !w->by_short_name || !w->by_tail || !w->paths) {
         return out_of_memory(err);
     }
     for (size_t g = 0; s == STATUS_OK && g < w->group_count; g++) {
@@ -300,6 +309,7 @@ void tfjs_weights_release(tfjs_weights *w)
     json_decref(w->by_name);
     json_decref(w->by_short_name);
     json_decref(w->by_tail);
+    json_decref(w->paths);
     *w = (tfjs_weights){0};
 }
 
@@ -336,7 +346,7 @@ static float decode_one(const tfjs_weight *w, const unsigned char *p)
 static void decode(const tfjs_group *group, const tfjs_weight *w, float *out)
 {
     size_t width = dtypes[w->stored].bytes, count = w->size / width, shard = 0, at = w->begin;
-    unsigned char element[4];
+    unsigned char element[4] = {0};
     for (size_t i = 0; i < count; i++) {
         for (size_t b = 0; b < width; b++, at++) {
             while (at >= group->shards[shard].size) {

@@ -52,7 +52,8 @@ static size_t read_table(json_t *header, tensor_entry *entries)
                             .half = dtype && strcmp(dtype, "F16") == 0};
         e->shape.rank = rank < SHAPE_MAX_RANK ? (uint32_t)rank : SHAPE_MAX_RANK;
         for (size_t i = 0; i < e->shape.rank; i++) {
-            e->shape.dim[i] = (uint32_t)json_number_value(json_array_get(dims, i));
+            double dim = json_number_value(json_array_get(dims, i));
+            e->shape.dim[i] = dim >= 1 && dim <= SHAPE_MAX_DIM ? (uint32_t)dim : 0;
         }
     }
     qsort(entries, count, sizeof *entries, by_begin);

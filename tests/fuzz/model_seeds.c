@@ -1,5 +1,5 @@
-/* fuzz_model_seeds DIR: what the model targets start from, made with our own importer and writer:
- * one network a layer case, and the toy detector of the program's tests. */
+/* fuzz_SEED_KIND_seeds DIR: what the card, tfjs and container targets start from, made with our own
+ * importer and writer: one network a layer case, and the toy detector of the program's tests. */
 #include "tests/cli/fixture.h"
 #include "tests/models/fixture.h"
 #include "tests/models/layer_cases.h"
@@ -7,6 +7,7 @@
 #include "models/container.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { FILE_MAX = 1 << 16 };
 
@@ -17,14 +18,7 @@ typedef struct text {
 
 static const char *root;
 
-static const char *seed_path(const char *folder, const char *name)
-{
-    static char path[4096];
-    (void)snprintf(path, sizeof path, "%s/%s", root, folder);
-    (void)mkdir(path, 0777);
-    (void)snprintf(path, sizeof path, "%s/%s/%s", root, folder, name);
-    return path;
-}
+static const char *const scratch_files[] = {"model.json", "weights.bin", "card.json", "made.vkdet"};
 
 static void add(text *t, const void *bytes, size_t size)
 {
@@ -36,16 +30,20 @@ static void add(text *t, const void *bytes, size_t size)
 static text read_back(const char *name)
 {
     text t = {.size = 0};
-    FILE *file = fopen(seed_path("toy", name), "rb");
+    FILE *file = fopen(fixture_path(name), "rb");
     assert_non_null(file);
     t.size = fread(t.bytes, 1, sizeof t.bytes, file);
     (void)fclose(file);
     return t;
 }
 
-static void write_seed(const char *folder, const char *name, const text *t)
+static void write_seed(const char *kind, const char *name, const text *t)
 {
-    fixture_write(seed_path(folder, name), t->bytes, t->size);
+    char path[4096];
+    if (strcmp(kind, SEED_KIND) == 0) {
+        (void)snprintf(path, sizeof path, "%s/%s", root, name);
+        fixture_write(path, t->bytes, t->size);
+    }
 }
 
 static void write_card(const char *name, const char *card, size_t size)
@@ -72,10 +70,10 @@ static void write_tfjs(const char *name, const preprocess *p, const text *json, 
     write_seed("tfjs", name, &t);
 }
 
-/* the two forms that fuzz_container takes, from a file in DIR/toy */
-static void write_container(const char *name, const char *file)
+/* the two forms that fuzz_container takes, from made.vkdet */
+static void write_container(const char *name)
 {
-    text whole = read_back(file), known = {.size = 0}, parts = {.size = 0};
+    text whole = read_back("made.vkdet"), known = {.size = 0}, parts = {.size = 0};
     add(&known, "K", 1);
     add(&known, whole.bytes, whole.size);
     write_seed("container", name, &known);
@@ -136,10 +134,10 @@ static void write_case(const layer_case *c, size_t index)
     char *card = fixture_card(c->input[0], c->input[1], "row", flatten(g));
     if (c->input[2] == 3) { /* as the card has it */
         write_card(name, card, strlen(card));
-        assert_status_ok(
-            model_write(&allocator_default, g, card, strlen(card), seed_path("toy", name), &err),
-            err);
-        write_container(name, name);
+        assert_status_ok(model_write(&allocator_default, g, card, strlen(card),
+                                     fixture_path("made.vkdet"), &err),
+                         err);
+        write_container(name);
     }
     free(card);
     graph_destroy(g);
@@ -147,28 +145,27 @@ static void write_case(const layer_case *c, size_t index)
 
 static void write_toy(void)
 {
-    static char folder[4096], paths[3][4096];
-    static const char *const files[] = {"model.json", "card.json", "toy.vkdet"};
+    char folder[4096], paths[3][4096];
+    static const char *const files[] = {"model.json", "card.json", "made.vkdet"};
     const preprocess p = {.height = 32, .width = 32};
     error err;
-    (void)snprintf(folder, sizeof folder, "%s/toy", root);
-    (void)mkdir(folder, 0777);
+    (void)snprintf(folder, sizeof folder, "%s", fixture_path("."));
     assert_int_equal(fixture_model(folder), 0);
     text json = read_back("model.json"), weights = read_back("weights.bin"),
          card = read_back("card.json");
     write_card("toy", (const char *)card.bytes, card.size);
     write_tfjs("toy", &p, &json, weights.bytes, weights.size);
     for (size_t i = 0; i < 3; i++) {
-        (void)snprintf(paths[i], sizeof paths[i], "%s", seed_path("toy", files[i]));
+        (void)snprintf(paths[i], sizeof paths[i], "%s", fixture_path(files[i]));
     }
     assert_status_ok(model_convert(&allocator_default, paths[0], paths[1], paths[2], &err), err);
-    write_container("toy", "toy.vkdet");
+    write_container("toy");
 }
 
 int main(int argc, char **argv)
 {
     if (argc != 2) {
-        fprintf(stderr, "usage: fuzz_model_seeds DIR\n");
+        fprintf(stderr, "usage: fuzz_" SEED_KIND "_seeds DIR\n");
         return 2;
     }
     root = argv[1];
@@ -177,5 +174,9 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < layer_case_count; i++) {
         write_case(&layer_cases[i], i);
     }
+    for (size_t i = 0; i < sizeof scratch_files / sizeof scratch_files[0]; i++) {
+        (void)remove(fixture_path(scratch_files[i]));
+    }
+    (void)rmdir(fixture_path("."));
     return 0;
 }

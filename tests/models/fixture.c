@@ -1,6 +1,7 @@
 /* Small networks in memory. */
 #include "tests/models/fixture.h"
 
+#include <dirent.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -191,14 +192,33 @@ char *fixture_card(uint32_t height, uint32_t width, const char *output, size_t c
     return fixture_quoted(text);
 }
 
+static char scratch[2048]; /* the folder of this run */
+
+static void remove_scratch(void)
+{
+    char path[4096];
+    DIR *folder = opendir(scratch);
+    for (struct dirent *entry; folder && (entry = readdir(folder));) {
+        (void)snprintf(path, sizeof path, "%s/%s", scratch, entry->d_name);
+        (void)unlink(path);
+    }
+    if (folder) {
+        (void)closedir(folder);
+    }
+    (void)rmdir(scratch);
+}
+
 const char *fixture_path(const char *name)
 {
     static char path[4096];
     const char *base = getenv("TMPDIR");
-    (void)snprintf(path, sizeof path, "%s/vkdet-models-%ld", base ? base : "/tmp", (long)getpid());
-    (void)mkdir(path, 0700);
-    size_t used = strlen(path);
-    (void)snprintf(path + used, sizeof path - used, "/%s", name);
+    if (!scratch[0]) {
+        (void)snprintf(scratch, sizeof scratch, "%s/vkdet-models-%ld", base ? base : "/tmp",
+                       (long)getpid());
+        assert_int_equal(mkdir(scratch, 0700), 0);
+        assert_int_equal(atexit(remove_scratch), 0);
+    }
+    (void)snprintf(path, sizeof path, "%s/%s", scratch, name);
     return path;
 }
 

@@ -79,7 +79,7 @@ static void weights_go_on_in_the_next_shard(void **state)
             size_t used = strlen(shards);
             (void)snprintf(shards + used, sizeof shards - used, "%s'%zu'", i ? "," : "", i);
         }
-        (void)strcat(shards, "]");
+        (void)snprintf(shards + strlen(shards), 2, "]");
         f.shards = shards;
         f.shard_size = size;
         expect_alpha(&f, values);
@@ -250,8 +250,8 @@ static void files_are_read_beside_the_model(void **state)
     assert_int_equal(tfjs_import(&allocator_default, path, &c, &g, &err), STATUS_MODEL);
     assert_memory_equal(err.text, path, strlen(path));
     fixture_write(fixture_path("alpha.bin"), values, sizeof values);
+    test_allocator t;
     for (size_t n = 1;; n++) {
-        test_allocator t;
         test_allocator_init(&t, n);
         status s = tfjs_import(&t.alloc, path, &c, &g, &err);
         if (!t.failed) {
