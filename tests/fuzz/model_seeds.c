@@ -143,6 +143,28 @@ static void write_case(const layer_case *c, size_t index)
     graph_destroy(g);
 }
 
+/* what the passes fold and fuse, which no single layer shows */
+static const layer_case chain = {
+    .input = {9, 9, 3},
+    .topology = "{'class_name':'Sequential','config':{'name':'net','layers':["
+                "{'class_name':'ZeroPadding2D','config':{'name':'p','padding':[[0,1],[0,1]]}},"
+                "{'class_name':'Conv2D','config':{'name':'c','filters':4,'kernel_size':3}},"
+                "{'class_name':'BatchNormalization','config':{'name':'b'}},"
+                "{'class_name':'ReLU','config':{'name':'r'}},"
+                "{'class_name':'MaxPooling2D','config':{'name':'m','pool_size':2}},"
+                "{'class_name':'DepthwiseConv2D','config':{'name':'d','kernel_size':2}},"
+                "{'class_name':'BatchNormalization','config':{'name':'e'}},"
+                "{'class_name':'Flatten','config':{'name':'f'}},"
+                "{'class_name':'Activation','config':{'name':'s','activation':'sigmoid'}},"
+                "{'class_name':'Dense','config':{'name':'n','units':3}},"
+                "{'class_name':'BatchNormalization','config':{'name':'g'}},"
+                "{'class_name':'Activation','config':{'name':'t','activation':'tanh'}}]}}",
+    .weights = "c/kernel:3,3,3,4 c/bias:4 b/gamma:4 b/beta:4 b/moving_mean:4 b/moving_variance:4 "
+               "d/depthwise_kernel:2,2,4,1 d/bias:4 e/gamma:4 e/beta:4 e/moving_mean:4 "
+               "e/moving_variance:4 n/kernel:36,3 n/bias:3 g/gamma:3 g/beta:3 g/moving_mean:3 "
+               "g/moving_variance:3",
+};
+
 static void write_toy(void)
 {
     char folder[4096], paths[3][4096];
@@ -171,12 +193,15 @@ int main(int argc, char **argv)
     root = argv[1];
     (void)mkdir(root, 0777);
     write_toy();
+    write_case(&chain, layer_case_count);
     for (size_t i = 0; i < layer_case_count; i++) {
         write_case(&layer_cases[i], i);
     }
     for (size_t i = 0; i < sizeof scratch_files / sizeof scratch_files[0]; i++) {
         (void)remove(fixture_path(scratch_files[i]));
     }
-    (void)rmdir(fixture_path("."));
+    char folder[4096];
+    (void)snprintf(folder, sizeof folder, "%s", fixture_path(""));
+    (void)rmdir(folder);
     return 0;
 }
