@@ -29,6 +29,9 @@ typedef struct backend_memory { /* bytes that this backend allocated */
     uint64_t device_bytes, host_visible_bytes;
 } backend_memory;
 
+/* Every wait ends: what "forever" means. */
+#define BACKEND_MAX_WAIT_NS 600000000000ull
+
 typedef struct backend backend;
 
 typedef struct backend_functions {
