@@ -107,6 +107,8 @@ typedef struct nms_params {
     uint32_t max_detections; /* 1 .. anchor count */
 } nms_params;
 
+enum { DETECTOR_MAX_ANCHORS = 65536 }; /* of a head */
+
 /* The head of a detector: which graph outputs hold box codes (N, 4) and class scores (N, classes)
  * and how to read them. cx = loc[0] * variance[0] * aw + acx      w = exp(loc[2] * variance[2]) *
  * aw cy = loc[1] * variance[1] * ah + acy      h = exp(loc[3] * variance[3]) * ah       (SSD

@@ -243,5 +243,10 @@ bool activation_from_name(const char *name, activation_kind *out);
  * all arithmetic in FLOPs (2 a MAC, 1 an element-wise operation) */
 uint64_t node_macs(const graph *g, const node *n);
 uint64_t node_flops(const graph *g, const node *n);
+/* What one image may cost: 2^43 operations, about 9 TFLOP, far above any detector. Few bytes of
+ * graph can describe any amount of arithmetic; this ends it before a device is kept busy. */
+#define GRAPH_MAX_OPERATIONS 8796093022208ull
+/* STATUS_LIMIT when the nodes' FLOPs and the elements that they write add up to more. */
+status graph_cost_check(const graph *g, error *err);
 
 #endif

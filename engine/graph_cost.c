@@ -93,3 +93,22 @@ uint64_t node_flops(const graph *g, const node *n)
         return flops;
     }
 }
+
+status graph_cost_check(const graph *g, error *err)
+{
+    uint64_t total = 0; /* a node adds less than 2^62: no overflow before it is compared */
+    for (size_t i = 0; i < g->node_count; i++) {
+        const node *n = &g->nodes[i];
+        total += node_flops(g, n);
+        for (int k = 0; k < n->output_count; k++) {
+            total += value_elements(g, n->outputs[k]);
+        }
+        if (total > GRAPH_MAX_OPERATIONS) {
+            return error_set(err, STATUS_LIMIT,
+                             "the network takes more than %llu operations an image, the most that "
+                             "is handled, up to and including node %s",
+                             GRAPH_MAX_OPERATIONS, n->name);
+        }
+    }
+    return STATUS_OK;
+}

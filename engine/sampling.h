@@ -14,8 +14,12 @@ typedef struct sample {
     uint32_t numerator, denominator; /* 0 <= numerator / denominator < 1, denominator >= 1 */
 } sample;
 
-/* Output cell i of `out`, from `in` source cells (1 <= in <= 65535, i < out <= 16384: every product
- * fits 32 bits).
+/* The sides that it handles: every product fits 32 bits. The second is also the largest side of a
+ * network's input. */
+enum { SAMPLING_MAX_SOURCE = 65535, SAMPLING_MAX_TARGET = 16384 };
+
+/* Output cell i of `out`, from `in` source cells (1 <= in <= SAMPLING_MAX_SOURCE, i < out <=
+ * SAMPLING_MAX_TARGET).
  *   nearest, bilinear   source = i * in / out
  *   half pixel          source = ((2 i + 1) * in - out) / (2 out), 0 where that is negative
  *   align corners       source = i * (in - 1) / (out - 1), 0 when out is 1

@@ -10,6 +10,9 @@
 #include "engine/plan.h"
 #include "host/log.h"
 
+/* every wait ends: what "forever" means, ten minutes */
+#define BACKEND_MAX_WAIT_NS 600000000000ull
+
 typedef struct backend_request {
     const pixels *images; /* copied before submit returns */
     uint32_t count;       /* 1 .. max_batch */
@@ -35,7 +38,6 @@ typedef struct backend_memory { /* bytes that this backend allocated */
 typedef struct backend backend;
 
 typedef struct backend_functions {
-    const char *name;
     status (*submit)(backend *b, uint32_t slot, const backend_request *request, error *err);
     /* STATUS_TIMEOUT leaves the slot in flight */
     status (*wait)(backend *b, uint32_t slot, uint64_t timeout_ns, error *err);

@@ -7,7 +7,6 @@
 /* id, default level. The id's text is its name with '-' for '_' ("device-picked"). */
 #define LOG_TABLE(X)                                                                               \
     X(device_picked, VKDET_LOG_INFO)                                                               \
-    X(device_skipped, VKDET_LOG_DEBUG)                                                             \
     X(no_vulkan, VKDET_LOG_WARNING)                                                                \
     X(validation, VKDET_LOG_ERROR)                                                                 \
     X(cache_loaded, VKDET_LOG_DEBUG)                                                               \

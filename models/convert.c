@@ -1,37 +1,29 @@
 /* Network file + card -> container. */
 #include "models/bind.h"
-#include "models/digest.h"
+#include "models/container.h"
 #include "models/files.h"
 
 #include <string.h>
 
 enum { CARD_FILE_MAX = 1 << 20 };
-#define SOURCE_FILE_MAX ((size_t)2 << 30)
 
-/* Whoever wrote the card wrote down which files it is for. */
-static status check_sources(const allocator *a, region *r, const card *c, const char *model_path,
-                            error *err)
+/* What stands under the output's name is replaced only when it is a container or empty: never the
+ * network, its shards, the card, or anything else somebody may have meant to keep. */
+static status check_target(const char *path, error *err)
 {
-    for (size_t i = 0; i < c->file_count; i++) {
-        unsigned char *bytes = NULL;
-        size_t size = 0;
-        char found[DIGEST_TEXT];
-        char *path = path_beside(r, model_path, c->files[i].file);
-        if (!path) {
-            return error_set(err, STATUS_MEMORY, "out of memory for '%s'", c->files[i].file);
-        }
-        status code = file_read(a, path, SOURCE_FILE_MAX, &bytes, &size, err);
-        if (code != STATUS_OK) {
-            return code;
-        }
-        digest_bytes(bytes, size, found);
-        memory_release(a, bytes);
-        if (strcmp(found, c->files[i].sha256) != 0) {
-            return error_set(err, STATUS_MODEL, "%s: its SHA-256 is %s, the card asks for %s", path,
-                             found, c->files[i].sha256);
-        }
+    static const char begin[] = "{\"__metadata__\":{\"format\":\"vkdet\"";
+    unsigned char bytes[CONTAINER_PREFIX + sizeof begin - 1];
+    size_t got = 0;
+    bool there = false;
+    status code = file_peek(path, bytes, sizeof bytes, &got, &there, err);
+    if (code != STATUS_OK || !there || got == 0) {
+        return code;
     }
-    return STATUS_OK;
+    bool ours =
+        got == sizeof bytes && memcmp(bytes + CONTAINER_PREFIX, begin, sizeof begin - 1) == 0;
+    return ours ? STATUS_OK
+                : error_set(err, STATUS_IO, "%s: exists and is no container; it is left alone",
+                            path);
 }
 
 status model_convert(const allocator *a, const char *model_path, const char *card_path,
@@ -43,16 +35,18 @@ status model_convert(const allocator *a, const char *model_path, const char *car
     graph *g = NULL;
     detector_head head;
     region *r = region_create(a);
-    status code = r ? file_read(a, card_path, CARD_FILE_MAX, &text, &size, err)
-                    : error_set(err, STATUS_MEMORY, "out of memory for a card");
+    status code = check_target(out_path, err);
+    if (code == STATUS_OK && !r) {
+        code = error_set(err, STATUS_MEMORY, "out of memory for a card");
+    }
+    if (code == STATUS_OK) {
+        code = file_read(a, card_path, CARD_FILE_MAX, &text, &size, err);
+    }
     if (code == STATUS_OK) {
         code = card_parse(r, (const char *)text, size, &c, err);
         if (code != STATUS_OK) {
             (void)error_prefix(err, "%s: ", card_path);
         }
-    }
-    if (code == STATUS_OK) {
-        code = check_sources(a, r, &c, model_path, err);
     }
     if (code == STATUS_OK) {
         code = tfjs_import(a, model_path, &c, &g, err);

@@ -97,6 +97,33 @@ fail:
     return s;
 }
 
+status file_peek(const char *path, unsigned char *bytes, size_t most, size_t *got, bool *there,
+                 error *err)
+{
+    struct stat info;
+    *there = lstat(path, &info) == 0;
+    *got = 0;
+    if (!*there) {
+        return errno == ENOENT ? STATUS_OK : io_error(path, "cannot look at it", err);
+    }
+    if (!S_ISREG(info.st_mode)) {
+        return error_set(err, STATUS_IO, "%s: exists and is no regular file", path);
+    }
+    int fd = -1;
+    size_t length = 0;
+    status s = open_regular(path, &fd, &length, err);
+    if (s != STATUS_OK) {
+        return s;
+    }
+    ssize_t count = read_fully(fd, bytes, length < most ? length : most);
+    (void)close(fd);
+    if (count < 0) {
+        return io_error(path, "cannot read", err);
+    }
+    *got = (size_t)count;
+    return STATUS_OK;
+}
+
 status file_map(const char *path, void **bytes, size_t *size, error *err)
 {
     int fd = -1;

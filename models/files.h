@@ -12,6 +12,10 @@
  * more than cap bytes. Messages begin with the path. */
 status file_read(const allocator *a, const char *path, size_t cap, unsigned char **bytes,
                  size_t *size, error *err);
+/* The first bytes of a regular file, as many as there are up to `most`; *there is false when
+ * nothing has that name. A symbolic link, device, pipe or folder is STATUS_IO. */
+status file_peek(const char *path, unsigned char *bytes, size_t most, size_t *got, bool *there,
+                 error *err);
 /* Maps a regular file for reading; *bytes is NULL for an empty one. */
 status file_map(const char *path, void **bytes, size_t *size, error *err);
 void file_unmap(void *bytes, size_t size);

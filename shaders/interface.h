@@ -27,8 +27,9 @@ typedef float iface_float;
 #define BINDING_RESULTS 4
 #define BINDING_COUNT   5
 
-/* The thresholds of one submission. t is the IoU threshold as a double, given as the sum of three
- * floats, largest first: iou_t0 + iou_t1 + iou_t2 == t exactly. A score passes when score >
+/* The thresholds of one submission. The IoU threshold t, a double, comes as the sum of two floats,
+ * the larger first: iou_t0 + iou_t1 is within 2^-48 |t| of it, and what that leaves open is
+ * reported as a near-tie (shaders/overlap.glsl), so decisions stay exact. A score passes when score >
  * score_threshold, which is the largest float not above the double that was asked for (so that the
  * float comparison decides as the double one does). */
 struct request_header {
@@ -38,8 +39,8 @@ struct request_header {
     iface_float score_threshold;
     iface_float iou_t0;
     iface_float iou_t1;
-    iface_float iou_t2;
-    iface_uint reserved;
+    iface_uint reserved0;
+    iface_uint reserved1;
 };
 #define REQUEST_HEADER_WORDS 8
 
@@ -129,7 +130,6 @@ struct activation_words {
 /* preprocess: pixels -> input tensor. One invocation a pixel of the tensor. */
 #define SPEC_PREPROCESS_SAMPLING 3
 #define SPEC_PREPROCESS_ORDER    4
-#define SPEC_PREPROCESS_COUNT    5
 struct preprocess_push {
     iface_struct(operand) target;
     iface_uint width; /* of the tensor */
@@ -160,7 +160,6 @@ struct preprocess_push {
 #define SPEC_CONV2D_ROW_REUSE                                                                      \
     14 /* 1: a row of the tile's input is loaded once and used by every tap of the row */
 #define SPEC_CONV2D_SCALAR 15 /* 1: the pixels of some target are not aligned, see the flags */
-#define SPEC_CONV2D_COUNT  16
 #define CONV2D_BRANCHES    4
 #define CONV2D_MAP         1u /* the record's flags: the map is wanted */
 #define CONV2D_POOLED      2u /* the pooled map is wanted */
@@ -240,7 +239,6 @@ struct conv2d_grouped_push {
 #define SPEC_DEPTHWISE_MULTIPLIER 10
 #define SPEC_DEPTHWISE_ANY        11
 #define SPEC_DEPTHWISE_VECTOR     12 /* 1: the target's pixels are 16-byte aligned */
-#define SPEC_DEPTHWISE_COUNT      13
 struct depthwise_push {
     iface_struct(operand) source;
     iface_struct(operand) target;
@@ -261,7 +259,6 @@ struct depthwise_push {
 #define SPEC_DENSE_SLICES 3 /* invocations that share one sum, a power of two */
 #define SPEC_DENSE_ANY    4
 #define SPEC_DENSE_VECTOR 5 /* 1: the target's pixels are aligned; the source's always are */
-#define SPEC_DENSE_COUNT  6
 #define DENSE_INVOCATIONS 64 /* the workgroup's size */
 struct dense_push {
     iface_struct(operand) source;
@@ -280,7 +277,6 @@ struct dense_push {
 #define POOL_GLOBAL_AVERAGE     2
 #define SPEC_POOL_KIND          3
 #define SPEC_POOL_VECTOR        4 /* VECTOR_ bits */
-#define SPEC_POOL_COUNT         5
 #define POOL_GLOBAL_SLICES      8
 #define POOL_GLOBAL_INVOCATIONS 64 /* the workgroup's size of the global average */
 struct pool_push {
@@ -306,7 +302,6 @@ struct pool_push {
 #define SPEC_ELEMENTWISE_OPERATION 3
 #define SPEC_ELEMENTWISE_VECTOR                                                                    \
     4 /* VECTOR_ bits; an operand whose channel repeats counts as aligned */
-#define SPEC_ELEMENTWISE_COUNT 5
 struct elementwise_operand {
     iface_uint base; /* scaled, but for PReLU's alpha */
     iface_uint words;
@@ -329,7 +324,6 @@ struct elementwise_push {
 /* resize */
 #define SPEC_RESIZE_BILINEAR 3
 #define SPEC_RESIZE_VECTOR   4 /* VECTOR_ bits */
-#define SPEC_RESIZE_COUNT    5
 #define RESIZE_STRETCH       0 /* source = i * in / out */
 #define RESIZE_HALF_PIXEL    1
 #define RESIZE_ALIGN_CORNERS 2
@@ -346,7 +340,6 @@ struct resize_push {
 
 /* softmax over the channels: SLICES invocations a pixel */
 #define SPEC_SOFTMAX_SLICES 3
-#define SPEC_SOFTMAX_COUNT  4
 #define SOFTMAX_INVOCATIONS 64 /* the workgroup's size */
 struct softmax_push {
     iface_struct(operand) source;
@@ -361,7 +354,6 @@ struct softmax_push {
  * to zero (padding lanes). */
 #define SPEC_COPY_RESHAPE 3
 #define SPEC_COPY_VECTOR  4 /* 1: both are aligned and contiguous */
-#define SPEC_COPY_COUNT   5
 struct copy_push {
     iface_uint target_base; /* scaled */
     iface_uint target_words;

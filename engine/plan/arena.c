@@ -24,36 +24,36 @@ static int compare_items(const void *a, const void *b)
     return x->request < y->request ? -1 : x->request > y->request;
 }
 
-static bool levels_intersect(const arena_request *a, const arena_request *b)
-{
-    return a->first_level <= b->last_level && b->first_level <= a->last_level;
-}
+/* What has its offset, listed by ascending offset; all that the search looks at lies in a row. */
+typedef struct placed_item {
+    uint64_t offset, end;
+    uint32_t first_level, last_level;
+} placed_item;
 
-/* `placed` lists the items that have their offset, by ascending offset. */
-static uint64_t lowest_offset(const arena_request *requests, const item *placed,
-                              size_t placed_count, const item *it)
+/* The lowest offset where `words` fit that live through the levels. */
+static uint64_t lowest_offset(const placed_item *placed, size_t placed_count, uint64_t words,
+                              uint32_t first_level, uint32_t last_level)
 {
     uint64_t offset = 0;
     for (size_t i = 0; i < placed_count; i++) {
-        const arena_request *other = &requests[placed[i].request];
-        if (!levels_intersect(other, &requests[it->request])) {
+        const placed_item *other = &placed[i];
+        if (other->first_level > last_level || other->last_level < first_level) {
             continue;
         }
-        if (other->offset >= offset + it->words) {
+        if (other->offset >= offset + words) {
             break; /* it fits below this one, and those after it lie higher still */
         }
-        uint64_t end = other->offset + placed[i].words;
-        offset = end > offset ? end : offset;
+        offset = other->end > offset ? other->end : offset;
     }
     return offset;
 }
 
-static void insert_placed(const arena_request *requests, item *placed, size_t placed_count, item it)
+static void insert_placed(placed_item *placed, size_t placed_count, placed_item it)
 {
     size_t low = 0, high = placed_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (requests[placed[middle].request].offset <= requests[it.request].offset) {
+        if (placed[middle].offset <= it.offset) {
             low = middle + 1;
         } else {
             high = middle;
@@ -93,7 +93,7 @@ status arena_place(const allocator *a, arena_request *requests, size_t count, ui
         return STATUS_OK;
     }
     item *items = memory_allocate(a, count, sizeof *items);
-    item *placed = memory_allocate(a, count, sizeof *placed);
+    placed_item *placed = memory_allocate(a, count, sizeof *placed);
     status s = STATUS_MEMORY;
     if (items && placed) {
         s = check_requests(requests, count, items, err);
@@ -104,11 +104,12 @@ status arena_place(const allocator *a, arena_request *requests, size_t count, ui
         uint64_t furthest = 0;
         qsort(items, count, sizeof *items, compare_items);
         for (size_t i = 0; i < count; i++) {
-            uint64_t offset = lowest_offset(requests, placed, i, &items[i]);
-            uint64_t end = offset + items[i].words;
-            requests[items[i].request].offset = offset;
-            insert_placed(requests, placed, i, items[i]);
-            furthest = end > furthest ? end : furthest;
+            arena_request *r = &requests[items[i].request];
+            r->offset = lowest_offset(placed, i, items[i].words, r->first_level, r->last_level);
+            const placed_item it = {r->offset, r->offset + items[i].words, r->first_level,
+                                    r->last_level};
+            insert_placed(placed, i, it);
+            furthest = it.end > furthest ? it.end : furthest;
         }
         *total = furthest;
     }

@@ -1,7 +1,8 @@
 /* Lowering of what surrounds the network: preprocess before it; decode, sort and nms after. */
 #include "engine/plan/internal.h"
+#include "engine/sampling.h"
 
-enum { INVOCATIONS = 64, SORT_INVOCATIONS = 256, MAX_SIDE = 16384 };
+enum { INVOCATIONS = 64, SORT_INVOCATIONS = 256 };
 
 static uint32_t buffer_words(const builder *b, int buffer)
 {
@@ -21,9 +22,9 @@ status lower_preprocess(builder *b)
                          "the network's input is %ux%u (width x height), the card's %ux%u",
                          target.width, target.height, pre->width, pre->height);
     }
-    if (pre->width > MAX_SIDE || pre->height > MAX_SIDE) {
+    if (pre->width > SAMPLING_MAX_TARGET || pre->height > SAMPLING_MAX_TARGET) {
         return error_set(b->err, STATUS_LIMIT, "network input %ux%u is above %u a side", pre->width,
-                         pre->height, (unsigned)MAX_SIDE);
+                         pre->height, (unsigned)SAMPLING_MAX_TARGET);
     }
     int keys = b->p->keys_buffer;
     struct preprocess_push push = {

@@ -1,6 +1,7 @@
 /* Lowering of what slides a window over each channel on its own: depthwise convolution and pooling;
  * and of the resize. */
 #include "engine/plan/internal.h"
+#include "engine/sampling.h"
 
 enum { INVOCATIONS = 64 };
 
@@ -185,7 +186,6 @@ status lower_pool(builder *b, int index)
 
 status lower_resize(builder *b, int index)
 {
-    enum { MAX_SOURCE = 65535, MAX_TARGET = 16384 }; /* positions in 32-bit products */
     const struct node *n = &b->g->nodes[index];
     place source, target;
     status s = builder_value(b, n->inputs[0], &source);
@@ -195,10 +195,11 @@ status lower_resize(builder *b, int index)
     if (s != STATUS_OK) {
         return s;
     }
-    if (source.height > MAX_SOURCE || source.width > MAX_SOURCE || target.height > MAX_TARGET ||
-        target.width > MAX_TARGET) {
-        return builder_error(b, STATUS_LIMIT, index,
-                             "a resize from more than 65535 or to more than 16384 cells a side");
+    if (source.height > SAMPLING_MAX_SOURCE || source.width > SAMPLING_MAX_SOURCE ||
+        target.height > SAMPLING_MAX_TARGET || target.width > SAMPLING_MAX_TARGET) {
+        return error_set(b->err, STATUS_LIMIT,
+                         "node %s: a resize from more than %d or to more than %d cells a side",
+                         n->name, SAMPLING_MAX_SOURCE, SAMPLING_MAX_TARGET);
     }
     bool bilinear = n->attributes.resize.mode == RESIZE_BILINEAR;
     struct resize_push push = {

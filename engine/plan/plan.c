@@ -107,12 +107,13 @@ static status builder_prepare(builder *b)
 /* Buffers of the head, made first: preprocess clears the counter. */
 static status make_candidates(builder *b)
 {
-    enum { MAX_ANCHORS = 1 << 16 };
     plan *p = b->p;
     uint32_t anchors = p->head->anchor_count;
-    if (anchors == 0 || anchors > MAX_ANCHORS || p->head->class_count == 0) {
-        return error_set(b->err, STATUS_LIMIT, "a head of %u anchors and %u classes", anchors,
-                         p->head->class_count);
+    if (anchors == 0 || anchors > DETECTOR_MAX_ANCHORS || p->head->class_count == 0) {
+        return error_set(b->err, STATUS_LIMIT,
+                         "a head of %u anchors and %u classes; 1 to %d anchors and at least one "
+                         "class are handled",
+                         anchors, p->head->class_count, DETECTOR_MAX_ANCHORS);
     }
     uint64_t keys = CANDIDATE_HEADER_WORDS + 2 * (uint64_t)next_power_of_two(anchors);
     status s = builder_buffer(b, "keys", GRAPH_NONE, keys, 2, &p->keys_buffer);
@@ -276,7 +277,7 @@ status plan_create(const allocator *a, const graph *g, const preprocess *pre,
         s = error_set(err, STATUS_MEMORY, "out of memory while planning");
         goto fail;
     }
-    if ((s = builder_prepare(&b)) != STATUS_OK || (s = lower_all(&b)) != STATUS_OK ||
+    if ((s = graph_cost_check(g, err)) != STATUS_OK || (s = builder_prepare(&b)) != STATUS_OK || (s = lower_all(&b)) != STATUS_OK ||
         (s = touch_outputs(&b)) != STATUS_OK || (s = order_steps(&b)) != STATUS_OK) {
         goto fail;
     }

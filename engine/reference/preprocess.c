@@ -5,9 +5,6 @@
 
 #include <string.h>
 
-/* what engine/sampling.h computes in 32 bits */
-enum { MAX_SOURCE_SIDE = 65535, MAX_INPUT_SIDE = 16384 };
-
 static uint32_t input_channels(const preprocess *p)
 {
     return p->channels == CHANNELS_GRAY ? 1 : 3;
@@ -41,11 +38,11 @@ static status check_picture(const preprocess *p, const pixels *image, error *err
     if (image->format == PIXEL_TENSOR_F32) {
         return STATUS_OK;
     }
-    if (image->width > MAX_SOURCE_SIDE || image->height > MAX_SOURCE_SIDE ||
-        p->width > MAX_INPUT_SIDE || p->height > MAX_INPUT_SIDE) {
+    if (image->width > SAMPLING_MAX_SOURCE || image->height > SAMPLING_MAX_SOURCE ||
+        p->width > SAMPLING_MAX_TARGET || p->height > SAMPLING_MAX_TARGET) {
         return error_set(
             err, STATUS_LIMIT, "image %ux%u to %ux%u: sides are limited to %d and %d pixels",
-            image->width, image->height, p->width, p->height, MAX_SOURCE_SIDE, MAX_INPUT_SIDE);
+            image->width, image->height, p->width, p->height, SAMPLING_MAX_SOURCE, SAMPLING_MAX_TARGET);
     }
     if (image->stride < (size_t)image->width * pixel_bytes(image->format)) {
         return error_set(err, STATUS_ARGUMENT, "image: stride %zu is less than a row of %u pixels",

@@ -76,7 +76,15 @@ vulkan_instance *context_vulkan(vkdet_context *context, error *why)
 
 uint64_t vkdet_context_validation_messages(const vkdet_context *context)
 {
-    return context && context->vulkan ? vulkan_validation_messages(context->vulkan) : 0;
+    if (!context) {
+        return 0;
+    }
+    /* another thread may be opening Vulkan just now; the lock is no part of the context's value */
+    pthread_mutex_t *lock = (pthread_mutex_t *)&context->lock;
+    (void)pthread_mutex_lock(lock);
+    vulkan_instance *v = context->vulkan;
+    (void)pthread_mutex_unlock(lock);
+    return v ? vulkan_validation_messages(v) : 0;
 }
 
 void vkdet_text_free(vkdet_context *context, char *text)

@@ -5,8 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-#define WAIT_CAP_NS 600000000000ull /* ten minutes: no wait is unbounded */
-
 static status mode_of(const vkdet_detect_params *p, const nms_params *defaults, nms_mode *out,
                       error *err)
 {
@@ -162,7 +160,7 @@ static status finish(vkdet_session *s, uint32_t slot_index, uint64_t timeout_ns,
     if (slot->state == SLOT_DONE) {
         return STATUS_OK;
     }
-    uint64_t timeout = timeout_ns < WAIT_CAP_NS ? timeout_ns : WAIT_CAP_NS;
+    uint64_t timeout = timeout_ns < BACKEND_MAX_WAIT_NS ? timeout_ns : BACKEND_MAX_WAIT_NS;
     status code = note(s, s->backend->call->wait(s->backend, slot_index, timeout, err));
     for (uint32_t i = 0; code == STATUS_OK && i < slot->count; i++) {
         backend_result raw = {0};
@@ -184,11 +182,28 @@ static status finish(vkdet_session *s, uint32_t slot_index, uint64_t timeout_ns,
 static uint32_t find_ticket(const vkdet_session *s, vkdet_ticket ticket)
 {
     for (uint32_t i = 0; ticket != 0 && i < s->slot_count; i++) {
-        if (s->slots[i].state != SLOT_FREE && s->slots[i].ticket == ticket) {
+        if ((s->slots[i].state == SLOT_IN_FLIGHT || s->slots[i].state == SLOT_DONE) &&
+            s->slots[i].ticket == ticket) {
             return i;
         }
     }
     return UINT32_MAX;
+}
+
+/* Slots that a failed blocking call left behind: nobody has a ticket for them, so they are waited
+ * for here before anything new begins. */
+static status reclaim(vkdet_session *s, error *err)
+{
+    for (uint32_t i = 0; i < s->slot_count; i++) {
+        if (s->slots[i].state == SLOT_ABANDONED) {
+            status code = note(s, s->backend->call->wait(s->backend, i, BACKEND_MAX_WAIT_NS, err));
+            if (code != STATUS_OK) {
+                return code;
+            }
+            s->slots[i].state = SLOT_FREE;
+        }
+    }
+    return STATUS_OK;
 }
 
 vkdet_status vkdet_session_submit(vkdet_session *s, const vkdet_pixels *images, uint32_t count,
@@ -202,6 +217,9 @@ vkdet_status vkdet_session_submit(vkdet_session *s, const vkdet_pixels *images, 
                                           s ? s->max_batch : 0));
     }
     status code = check_alive(s, &err);
+    if (code == STATUS_OK) {
+        code = reclaim(s, &err);
+    }
     if (code == STATUS_OK) {
         code = read_params(s, params, &nms, &err);
     }
@@ -315,8 +333,8 @@ static status run_batches(vkdet_session *s, const vkdet_pixels *images, size_t c
             finished =
                 collect(s, slot, done * s->max_batch, &used, code == STATUS_OK ? err : &ignored);
         }
-        if (finished == STATUS_OK || finished == STATUS_DEVICE_LOST || finished == STATUS_MEMORY) {
-            s->slots[slot].state = SLOT_FREE;
+        if (finished != STATUS_OK) {
+            s->slots[slot].state = SLOT_ABANDONED;
         }
         code = code == STATUS_OK ? finished : code;
         done++;
@@ -336,6 +354,9 @@ vkdet_status vkdet_session_detect(vkdet_session *s, const vkdet_pixels *images, 
     *results = NULL;
     s->last_slot = UINT32_MAX;
     status code = check_alive(s, &err);
+    if (code == STATUS_OK) {
+        code = reclaim(s, &err);
+    }
     for (uint32_t i = 0; code == STATUS_OK && i < s->slot_count; i++) {
         if (s->slots[i].state != SLOT_FREE) {
             code = error_set(&err, STATUS_BUSY,
@@ -383,7 +404,7 @@ vkdet_status vkdet_session_output(vkdet_session *s, vkdet_ticket ticket, uint32_
     error err = {0};
     uint32_t slot = !s ? UINT32_MAX : ticket == 0 ? s->last_slot : find_ticket(s, ticket);
     if (slot == UINT32_MAX || position >= s->slots[slot].count ||
-        s->slots[slot].state == SLOT_IN_FLIGHT) {
+        s->slots[slot].state == SLOT_IN_FLIGHT || s->slots[slot].state == SLOT_ABANDONED) {
         return api_return(
             &err, error_set(&err, STATUS_ARGUMENT, "vkdet_session_output: no such finished image"));
     }

@@ -1,12 +1,9 @@
 /* Pictures behind the public handle; saving them to files. */
 #include "host/api/api.h"
+#include "models/files.h"
 
-#include <errno.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 static image_limits limits_of(const vkdet_image_params *params)
 {
@@ -126,27 +123,18 @@ static status codec_of(const char *path, image_codec *out, error *err)
 static status write_file(const allocator *a, const char *path, const unsigned char *bytes,
                          size_t size, error *err)
 {
-    static atomic_uint serial; /* with the process id: a name of its own for every call */
-    size_t length = strlen(path) + 48;
-    char *temporary = memory_allocate(a, length, 1);
-    if (!temporary) {
-        return error_set(err, STATUS_MEMORY, "out of memory for a file name");
+    region *r = region_create(a);
+    file_writer w = {.descriptor = -1};
+    status code = r ? file_writer_open(&w, r, path, err)
+                    : error_set(err, STATUS_MEMORY, "%s: out of memory", path);
+    if (code == STATUS_OK) {
+        code = file_writer_add(&w, bytes, size, err);
     }
-    (void)snprintf(temporary, length, "%s.%ld-%u.tmp", path, (long)getpid(),
-                   atomic_fetch_add(&serial, 1u));
-    status code = STATUS_OK;
-    FILE *f = fopen(temporary, "wbx");
-    bool written = f && fwrite(bytes, 1, size, f) == size;
-    if (f) {
-        written = fclose(f) == 0 && written;
+    if (code == STATUS_OK) {
+        code = file_writer_finish(&w, err);
     }
-    if (!written || rename(temporary, path) != 0) {
-        code = error_set(err, STATUS_IO, "%s: cannot write: %s", path, strerror(errno));
-        if (f) {
-            (void)unlink(temporary);
-        }
-    }
-    memory_release(a, temporary);
+    file_writer_close(&w);
+    region_destroy(r);
     return code;
 }
 

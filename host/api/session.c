@@ -142,12 +142,13 @@ void vkdet_session_device(const vkdet_session *session, vkdet_device_info *out)
 
 void vkdet_session_memory_get(const vkdet_session *session, vkdet_session_memory *out)
 {
+    const bool planned = session->ready.device.vulkan_index >= 0; /* the reference has no arena */
     backend_memory bytes = {0};
     session->backend->call->memory(session->backend, &bytes);
     *out = (vkdet_session_memory){
         .device_bytes = bytes.device_bytes,
         .host_visible_bytes = bytes.host_visible_bytes,
-        .arena_bytes = session->ready.plan->arena_words * 4,
-        .weight_bytes = session->ready.plan->weight_words * 4,
+        .arena_bytes = planned ? session->ready.plan->arena_words * 4 : 0,
+        .weight_bytes = planned ? session->ready.plan->weight_words * 4 : 0,
     };
 }

@@ -4,7 +4,12 @@
 
 #include "host/api/api.h"
 
-typedef enum slot_state { SLOT_FREE = 0, SLOT_IN_FLIGHT, SLOT_DONE } slot_state;
+typedef enum slot_state {
+    SLOT_FREE = 0,
+    SLOT_IN_FLIGHT,
+    SLOT_DONE,
+    SLOT_ABANDONED /* in flight, but the call that began it has failed */
+} slot_state;
 
 typedef struct picture_size {
     uint32_t width, height;

@@ -1,15 +1,12 @@
 /* vkdet: anchor-based object detection on any GPU that speaks Vulkan. Pixels in, boxes out.
  *
- *     vkdet_context *context = NULL;
- *     vkdet_model *model = NULL;
- *     vkdet_session *session = NULL;
- *     vkdet_image *image = NULL;
- *     const vkdet_result *result = NULL;
- *     if (vkdet_context_create(NULL, &context) || vkdet_model_open(context, "aizoo.vkdet", &model)
- * || vkdet_session_create(context, model, NULL, &session) || vkdet_image_load(context, "photo.jpg",
- * NULL, &image) || vkdet_session_detect_image(session, image, NULL, &result)) { fprintf(stderr,
- * "%s\n", vkdet_error_message());
- *     }
+ *     vkdet_context_create(NULL, &context);
+ *     vkdet_model_open(context, "detector.vkdet", &model);
+ *     vkdet_session_create(context, model, NULL, &session);
+ *     vkdet_image_load(context, "photo.jpg", NULL, &image);
+ *     vkdet_session_detect_image(session, image, NULL, &result);
+ *
+ * each of which returns VKDET_OK or a status that vkdet_error_message() explains.
  *
  * Conventions that hold for every function:
  * - A function that can fail returns a vkdet_status; vkdet_error_message() then describes it. On
@@ -110,8 +107,8 @@ typedef struct vkdet_context_params {
 
 typedef struct vkdet_context vkdet_context;
 
-/* Finds the Vulkan loader and devices. A machine without Vulkan is not an error: it has the device
- * "reference". */
+/* Cheap: the Vulkan loader is opened when a device is first asked for (at once with `validate`). A
+ * machine without Vulkan is not an error: it has the device "reference". */
 VKDET_API vkdet_status vkdet_context_create(const vkdet_context_params *params,
                                             vkdet_context **out);
 VKDET_API void vkdet_context_destroy(vkdet_context *context);
@@ -266,14 +263,15 @@ typedef struct vkdet_result {
     const vkdet_detection *detections;
     uint32_t count;
     uint32_t candidates; /* anchors above the score threshold, before suppression */
-    uint32_t near_ties;  /* overlap decisions within rounding of the threshold, settled by the
-                            reference */
+    uint32_t near_ties;  /* decisions the device left to the reference: overlaps within rounding
+                            of the threshold, boxes that are no numbers, and on some software
+                            drivers runs beyond their loop limit */
 } vkdet_result;
 
 typedef struct vkdet_session_params {
     const char *device;      /* "auto" (NULL), "vulkan:N", "reference" */
-    uint32_t max_batch;      /* images a submission; 0: 1 */
-    uint32_t slots;          /* submissions in flight; 0: 2 */
+    uint32_t max_batch;      /* images a submission, up to 4096; 0: 1 */
+    uint32_t slots;          /* submissions in flight, up to 16; 0: 2 */
     uint32_t max_detections; /* capacity of one image's result; 0: the card's; UINT32_MAX: one an
                                 anchor */
     int keep_outputs;        /* nonzero: vkdet_session_output works */
@@ -282,8 +280,8 @@ typedef struct vkdet_session_params {
 } vkdet_session_params;
 
 typedef struct vkdet_detect_params {
-    double score_threshold;  /* keep scores above it; 0: the card's. A negative number keeps every
-                                anchor */
+    double score_threshold;  /* keep scores above it; 0: the card's. To say "above zero" ask for
+                                1e-300; a negative number keeps every anchor that has a score */
     double iou_threshold;    /* 0: the card's; 0 < t <= 1 */
     uint32_t max_detections; /* 0: the session's capacity; never more than that */
     vkdet_nms_mode nms_mode;
@@ -294,8 +292,10 @@ typedef uint64_t vkdet_ticket;
 
 #define VKDET_WAIT_FOREVER UINT64_MAX /* still bounded: ten minutes, then VKDET_ERROR_TIMEOUT */
 
-/* Plans, uploads weights, builds pipelines, allocates everything. What follows allocates nothing,
- * but for a picture larger than any before. */
+/* Plans, uploads weights, builds pipelines, allocates. What follows allocates only where a call
+ * goes beyond all before it: a larger picture, a batch of a size not seen yet (its commands are
+ * recorded then), more results in one blocking call. A model without boxes (a classifier) needs
+ * keep_outputs: VKDET_ERROR_MODEL otherwise. */
 VKDET_API vkdet_status vkdet_session_create(vkdet_context *context, const vkdet_model *model,
                                             const vkdet_session_params *params,
                                             vkdet_session **out);
@@ -307,14 +307,15 @@ typedef struct vkdet_session_memory {
     uint64_t
         device_bytes; /* allocated on the device: weights, arenas, pixels, results of all slots */
     uint64_t host_visible_bytes; /* of them or besides: what the host can map */
-    uint64_t arena_bytes;        /* of one image in one slot */
+    uint64_t arena_bytes;        /* of one image in one slot; 0 for the reference, likewise: */
     uint64_t weight_bytes;
 } vkdet_session_memory;
 VKDET_API void vkdet_session_memory_get(const vkdet_session *session, vkdet_session_memory *out);
 
 /* Blocking: count images (any number; split into batches), one result each, in order. *results
  * points to `count` results, valid until the next call on the session. VKDET_ERROR_BUSY while
- * tickets are in flight. */
+ * tickets are in flight. One image that cannot be taken fails the call; after VKDET_ERROR_TIMEOUT
+ * the next call first waits for what is still running. */
 VKDET_API vkdet_status vkdet_session_detect(vkdet_session *session, const vkdet_pixels *images,
                                             size_t count, const vkdet_detect_params *params,
                                             const vkdet_result **results);

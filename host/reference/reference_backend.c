@@ -383,7 +383,6 @@ static status check_params(const backend_params *p, error *err)
 status reference_backend_create(const backend_params *params, backend **out, error *err)
 {
     static const backend_functions functions = {
-        .name = "reference",
         .submit = reference_submit,
         .wait = reference_wait,
         .result = reference_result,
@@ -392,6 +391,9 @@ status reference_backend_create(const backend_params *params, backend **out, err
         .destroy = reference_destroy,
     };
     status result = check_params(params, err);
+    if (result == STATUS_OK) {
+        result = graph_cost_check(params->graph, err);
+    }
     if (result != STATUS_OK) {
         return result;
     }

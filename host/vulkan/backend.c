@@ -1,9 +1,8 @@
 /* The function table of the Vulkan device: create, submit, wait, answer, destroy. */
+#include "engine/sampling.h"
 #include "host/vulkan/check.h"
 #include "host/vulkan/session.h"
 #include "shaders/interface.h"
-
-enum { MAX_INPUT_SIDE = 16384 }; /* what engine/sampling.h computes in 32 bits */
 
 status session_of(backend *b, uint32_t slot_index, session **s, slot **t, error *err)
 {
@@ -19,7 +18,7 @@ status session_of(backend *b, uint32_t slot_index, session **s, slot **t, error 
 
 status session_wait_fence(session *s, VkFence fence, uint64_t timeout_ns, error *err)
 {
-    const uint64_t bounded = timeout_ns < SESSION_MAX_WAIT_NS ? timeout_ns : SESSION_MAX_WAIT_NS;
+    const uint64_t bounded = timeout_ns < BACKEND_MAX_WAIT_NS ? timeout_ns : BACKEND_MAX_WAIT_NS;
     const VkResult r = s->dev.call.WaitForFences(s->dev.handle, 1, &fence, VK_TRUE, bounded);
     if (r == VK_TIMEOUT) {
         return error_set(err, STATUS_TIMEOUT, "%s has not finished within %.3f s",
@@ -154,22 +153,32 @@ static void session_memory(backend *b, backend_memory *out)
     *out = (backend_memory){s->dev.device_bytes, s->dev.host_visible_bytes};
 }
 
-/* Ends what is running. False when the device would not stop: then nothing of it may be freed. */
-static bool session_settle_down(session *s)
+/* for all that was submitted */
+static status work_wait(session *s)
 {
-    status code = s->dev.lost ? STATUS_DEVICE_LOST : STATUS_OK;
+    status code = STATUS_OK;
     for (uint32_t i = 0; !code && s->slots && i < s->slot_count; i++) {
         if (s->slots[i].state == SLOT_IN_FLIGHT) {
-            code = session_wait_fence(s, s->slots[i].fence, SESSION_MAX_WAIT_NS, NULL);
+            code = session_wait_fence(s, s->slots[i].fence, BACKEND_MAX_WAIT_NS, NULL);
         }
     }
-    if (!code) {
-        code = transfer_wait(s, SESSION_MAX_WAIT_NS, NULL);
+    return code ? code : transfer_wait(s, BACKEND_MAX_WAIT_NS, NULL);
+}
+
+/* Ends what is running. False when the device would not stop: then nothing of it may be freed.
+ * Every wait ends: those for fences are capped, and one for the whole device is made only when it
+ * was lost, where the specification has it return in finite time. */
+static bool session_settle_down(session *s)
+{
+    enum { ATTEMPTS = 3 }; /* a wait that fails, for want of memory say, tells nothing of the work */
+    status code = STATUS_INTERNAL;
+    for (int i = 0; code && code != STATUS_TIMEOUT && !s->dev.lost && i < ATTEMPTS; i++) {
+        code = work_wait(s);
     }
-    if (code && code != STATUS_TIMEOUT) { /* answers in finite time on a device that was lost */
+    if (s->dev.lost) {
         (void)s->dev.call.DeviceWaitIdle(s->dev.handle);
     }
-    return code != STATUS_TIMEOUT;
+    return !code || s->dev.lost;
 }
 
 static void session_destroy(backend *b)
@@ -205,7 +214,6 @@ static void session_destroy(backend *b)
 }
 
 static const backend_functions session_functions = {
-    .name = "vulkan",
     .submit = session_submit,
     .wait = session_wait,
     .result = session_result,
@@ -308,10 +316,11 @@ status vulkan_backend_create(vulkan_instance *v, uint32_t index, const backend_p
     if (params->max_batch < 1 || params->slots < 1) {
         return error_set(err, STATUS_ARGUMENT, "a session needs a slot and a batch of at least 1");
     }
-    if (params->preprocess->width > MAX_INPUT_SIDE || params->preprocess->height > MAX_INPUT_SIDE) {
+    if (params->preprocess->width > SAMPLING_MAX_TARGET ||
+        params->preprocess->height > SAMPLING_MAX_TARGET) {
         return error_set(err, STATUS_LIMIT,
                          "a network input of %ux%u pixels; a side has at most %d",
-                         params->preprocess->width, params->preprocess->height, MAX_INPUT_SIDE);
+                         params->preprocess->width, params->preprocess->height, SAMPLING_MAX_TARGET);
     }
     session *s = memory_allocate(params->alloc, 1, sizeof *s);
     if (!s) {

@@ -3,6 +3,7 @@
 
 #include "host/vulkan/check.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define VALIDATION_LAYER "VK_LAYER_KHRONOS_validation"
@@ -135,6 +136,20 @@ static status instance_make(vulkan_instance *v, const global_functions *global, 
     return vulkan_check(r, "vkCreateInstance", err);
 }
 
+/* A device that does not answer is listed as unusable; it is no reason to do without the others. */
+static status device_ask(const vulkan_instance *v, physical_device *p, error *err)
+{
+    error reason = {0};
+    const status s = physical_device_query(v, p, &reason);
+    if (s == STATUS_MEMORY) {
+        return error_set(err, s, "%s", reason.text);
+    }
+    if (s) {
+        (void)snprintf(p->unusable, sizeof p->unusable, "%.127s", reason.text);
+    }
+    return STATUS_OK;
+}
+
 static status devices_list(vulkan_instance *v, error *err)
 {
     uint32_t count = 0;
@@ -156,7 +171,7 @@ static status devices_list(vulkan_instance *v, error *err)
                      "vkEnumeratePhysicalDevices", err);
     for (uint32_t i = 0; !s && i < count; i++) {
         v->devices[i].handle = handles[i];
-        s = physical_device_query(v, &v->devices[i], err);
+        s = device_ask(v, &v->devices[i], err);
         v->device_count = i + 1;
     }
     memory_release(&v->alloc, handles);

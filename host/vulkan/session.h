@@ -7,9 +7,6 @@
 #include "host/vulkan/memory.h"
 #include "host/vulkan/pipelines.h"
 
-/* every wait ends: what "forever" means */
-#define SESSION_MAX_WAIT_NS 600000000000ull
-
 /* Sizes of pixel uploads come in steps of a quarter of a power of two, so that the copy commands
  * can be recorded once for each: at most a quarter too much is copied. */
 enum { UPLOAD_SIZES = 76 };
@@ -30,7 +27,7 @@ typedef struct slot {
     slot_state state;
     uint32_t batch;
     nms_params nms;
-    bool settle_always;    /* the IoU threshold cannot be handed over in three floats */
+    bool settle_always;    /* the IoU threshold cannot be handed over in two floats */
     detection *detections; /* of a picture: `capacity` of them */
     backend_result *images;
     bool *ready; /* images[i] is filled in */
@@ -102,7 +99,7 @@ typedef struct arena_run {
 enum { ARENA_MAX_RUNS = 3 };
 status transfer_read_arena(session *s, const slot *t, const arena_run *runs, uint32_t run_count,
                            const uint32_t **words, error *err);
-/* Sets every word of a slot's arena that is not in flight (how tests and verification poison it).
+/* Sets every word of a slot's arena that is not in flight (how tests poison it).
  */
 status transfer_fill_arena(session *s, const slot *t, uint32_t word, error *err);
 

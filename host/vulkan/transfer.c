@@ -76,7 +76,7 @@ status transfer_wait(session *s, uint64_t timeout_ns, error *err)
 status transfer_begin(session *s, error *err)
 {
     device *d = &s->dev;
-    status code = transfer_wait(s, SESSION_MAX_WAIT_NS, err);
+    status code = transfer_wait(s, BACKEND_MAX_WAIT_NS, err);
     if (code) {
         return code;
     }
@@ -106,7 +106,7 @@ status transfer_finish(session *s, error *err)
                             err);
         t->pending = !code;
     }
-    return code ? code : transfer_wait(s, SESSION_MAX_WAIT_NS, err);
+    return code ? code : transfer_wait(s, BACKEND_MAX_WAIT_NS, err);
 }
 
 static void memory_barrier(session *s, VkPipelineStageFlags from, VkAccessFlags written,

@@ -11,8 +11,6 @@
 static_assert(sizeof(struct request_header) == REQUEST_HEADER_WORDS * 4, "no padding");
 static_assert(sizeof(struct image_entry) == IMAGE_ENTRY_WORDS * 4, "no padding");
 
-enum { MAX_SIDE = 65535 };
-
 static uint64_t row_bytes(const preprocess *p, const pixels *image)
 {
     const uint32_t channels = p->channels == CHANNELS_GRAY ? 1 : 3;
@@ -26,10 +24,10 @@ static status picture_check(const preprocess *p, const pixels *image, uint32_t i
         return error_set(err, STATUS_ARGUMENT, "picture %u: there is no pixel format %d", index,
                          (int)image->format);
     }
-    if (image->width < 1 || image->height < 1 || image->width > MAX_SIDE ||
-        image->height > MAX_SIDE) {
+    if (image->width < 1 || image->height < 1 || image->width > SAMPLING_MAX_SOURCE ||
+        image->height > SAMPLING_MAX_SOURCE) {
         return error_set(err, STATUS_ARGUMENT, "picture %u: %ux%u pixels; a side has 1 to %d",
-                         index, image->width, image->height, MAX_SIDE);
+                         index, image->width, image->height, SAMPLING_MAX_SOURCE);
     }
     if (image->format == PIXEL_TENSOR_F32 &&
         (image->width != p->width || image->height != p->height)) {
@@ -131,7 +129,6 @@ static struct request_header header_make(const slot *t)
     const nms_params *n = &t->nms;
     const float t0 = (float)n->iou_threshold;
     const float t1 = (float)(n->iou_threshold - (double)t0);
-    const float t2 = (float)(n->iou_threshold - (double)t0 - (double)t1);
     return (struct request_header){
         .batch = t->batch,
         .nms_mode = (uint32_t)n->mode,
@@ -139,7 +136,6 @@ static struct request_header header_make(const slot *t)
         .score_threshold = float_below(n->score_threshold),
         .iou_t0 = t0,
         .iou_t1 = t1,
-        .iou_t2 = t2,
     };
 }
 
@@ -172,7 +168,7 @@ status upload_request(session *s, slot *t, const backend_request *request, uint6
         t->nms = request->nms;
         const uint32_t most = s->capacity;
         t->nms.max_detections = t->nms.max_detections < most ? t->nms.max_detections : most;
-        /* below that the last of the three floats would be denormal, which devices may flush */
+        /* below that the second of the two floats may be denormal, which devices may flush */
         t->settle_always = t->nms.iou_threshold < 0x1p-70;
     }
     const buffer *pixels_to = exchange_host(&t->pixels);

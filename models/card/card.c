@@ -14,7 +14,6 @@ enum {
     CARD_MAX_BYTES = 1 << 20,
     CARD_MAX_SIDE = 8192,
     CARD_MAX_MAP = 4096,
-    CARD_MAX_ANCHORS = 1 << 20,
     CARD_MAX_CLASSES = 4096,
     CARD_MAX_LANGUAGES = 64,
     CARD_MAX_FILES = 1024,
@@ -317,9 +316,9 @@ static status read_anchors(const json_cursor *root, card *c, error *err)
         json_cursor level = reader_item(&levels, i);
         s = read_level(&level, &spec->levels[i], err);
     }
-    if (s == STATUS_OK && anchors_count(spec) > CARD_MAX_ANCHORS) {
+    if (s == STATUS_OK && anchors_count(spec) > DETECTOR_MAX_ANCHORS) {
         s = reader_fail(&levels, STATUS_LIMIT, err, "make %llu anchors, at most %d are handled",
-                        (unsigned long long)anchors_count(spec), CARD_MAX_ANCHORS);
+                        (unsigned long long)anchors_count(spec), DETECTOR_MAX_ANCHORS);
     }
     return s;
 }

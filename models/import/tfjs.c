@@ -2,6 +2,7 @@
  */
 #include "models/import/tfjs.h"
 
+#include "models/digest.h"
 #include "models/files.h"
 
 #include <string.h>
@@ -66,10 +67,30 @@ typedef struct shard_file {
 
 typedef struct folder {
     const allocator *alloc;
+    const card *card;
     region *memory;
     const char *model_path;
     shard_file *files; /* read so far */
 } folder;
+
+/* Whoever wrote the card wrote down which files it is for: then it is those, whatever their names.
+ */
+static status check_listed(const card *c, const char *path, const unsigned char *bytes, size_t size,
+                           error *err)
+{
+    char found[DIGEST_TEXT];
+    if (c->file_count == 0) {
+        return STATUS_OK;
+    }
+    digest_bytes(bytes, size, found);
+    for (size_t i = 0; i < c->file_count; i++) {
+        if (strcmp(found, c->files[i].sha256) == 0) {
+            return STATUS_OK;
+        }
+    }
+    return error_set(err, STATUS_MODEL, "%s: its SHA-256 is %s, which the card does not list", path,
+                     found);
+}
 
 static status fetch_file(void *user, const char *relative, const unsigned char **bytes,
                          size_t *size, error *err)
@@ -85,6 +106,7 @@ static status fetch_file(void *user, const char *relative, const unsigned char *
         *bytes = file->bytes;
         file->next = f->files;
         f->files = file;
+        s = check_listed(f->card, path, *bytes, *size, err);
     }
     return s;
 }
@@ -93,9 +115,14 @@ status tfjs_import(const allocator *a, const char *path, const card *c, graph **
 {
     unsigned char *json = NULL;
     size_t size = 0;
-    folder f = {.alloc = a, .model_path = path};
+    folder f = {.alloc = a, .card = c, .model_path = path};
     status s = file_read(a, path, TFJS_MAX_JSON, &json, &size, err);
     if (s != STATUS_OK) {
+        return s;
+    }
+    s = check_listed(c, path, json, size, err);
+    if (s != STATUS_OK) {
+        memory_release(a, json);
         return s;
     }
     f.memory = region_create(a);

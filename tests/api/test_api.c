@@ -217,6 +217,57 @@ static void test_failure_in_the_middle(void **state)
     api_context_done(context);
 }
 
+/* bytes in instead of files: the container, and an encoded picture */
+static void test_memory_in(void **state)
+{
+    (void)state;
+    vkdet_context *context = api_context();
+    vkdet_model *from_file = open_tiny(context), *from_memory = NULL, *none = NULL;
+    size_t size = 0;
+    unsigned char *bytes = test_read_file(tiny.container, &size); /* malloc aligns enough */
+    assert_non_null(bytes);
+    assert_vkdet(vkdet_model_open_memory(context, bytes, size, &from_memory));
+    assert_int_equal(vkdet_model_open_memory(context, bytes, size - 1, &none), VKDET_ERROR_MODEL);
+    assert_int_equal(vkdet_model_open_memory(context, bytes + 1, size - 1, &none),
+                     VKDET_ERROR_ARGUMENT);
+    assert_null(none);
+    vkdet_model_info a, b;
+    vkdet_model_info_get(from_file, &a);
+    vkdet_model_info_get(from_memory, &b);
+    assert_string_equal(a.sha256, b.sha256);
+    assert_string_equal(vkdet_model_label(from_memory, 0, NULL), "mask");
+    assert_null(vkdet_model_label(from_memory, 0, "xx"));
+    assert_null(vkdet_model_label(from_memory, 99, NULL));
+    static const unsigned char green[] = "P6 2 1 255\n\0\377\0\0\377\0";
+    vkdet_image *image = NULL;
+    vkdet_image_info info;
+    assert_vkdet(vkdet_image_decode(context, green, sizeof green - 1, NULL, &image));
+    vkdet_image_info_get(image, &info);
+    assert_int_equal(info.width, 2);
+    assert_int_equal(info.orientation, 1);
+    vkdet_session *session = NULL;
+    const vkdet_result *result = NULL;
+    vkdet_session_params p = {.device = api_device(), .cache_dir = ""};
+    assert_vkdet(vkdet_session_create(context, from_memory, &p, &session));
+    assert_vkdet(vkdet_session_detect_image(session, image, NULL, &result));
+    assert_true(result->count > 0);
+    assert_int_equal(result->detections[0].class_id, 0); /* green is the toy's mask */
+    vkdet_session_memory bill;
+    vkdet_session_memory_get(session, &bill);
+    bool planned = strcmp(api_device(), "reference") != 0;
+    assert_int_equal(bill.arena_bytes > 0 && bill.weight_bytes > 0, planned);
+    assert_true(bill.device_bytes + bill.host_visible_bytes > 0);
+    assert_true(bill.device_bytes + bill.host_visible_bytes >= bill.arena_bytes);
+    vkdet_image_destroy(image);
+    assert_int_equal(vkdet_image_decode(context, green, 3, NULL, &image), VKDET_ERROR_IMAGE);
+    assert_null(image);
+    vkdet_session_destroy(session);
+    vkdet_model_destroy(from_file);
+    vkdet_model_destroy(from_memory);
+    free(bytes);
+    api_context_done(context);
+}
+
 static vkdet_status whole_run(test_allocator *t)
 {
     vkdet_context_params params = {
@@ -379,6 +430,7 @@ int main(void)
         cmocka_unit_test(test_pixels_are_checked),
         cmocka_unit_test(test_tickets),
         cmocka_unit_test(test_failure_in_the_middle),
+        cmocka_unit_test(test_memory_in),
         cmocka_unit_test(test_every_allocation_fails_once),
         cmocka_unit_test(test_steady_state_allocates_nothing),
         cmocka_unit_test(test_messages_are_per_thread),

@@ -173,24 +173,30 @@ static void test_random_graphs(void **state)
 /* --- a detector --- */
 
 /* one convolution whose map is both outputs of a head of 24 anchors */
-static graph *detector_graph(detector_head *head)
+/* four anchors a pixel of the input */
+static graph *detector_graph_of(uint32_t height, uint32_t width, detector_head *head)
 {
-    static float anchors[24 * 4];
-    builder b = builder_make(6, 2, 3, 3);
+    static float anchors[DETECTOR_MAX_ANCHORS * 4];
+    builder b = builder_make(6, height, width, 3);
     conv_options o = {.kernel = 3, .bias = true};
     int outputs[2] = {build_rows(&b, build_conv(&b, b.g->input, 16, o), 4),
                       build_rows(&b, build_conv(&b, b.g->input, 12, o), 3)};
     builder_outputs(&b, 2, outputs);
     *head = (detector_head){.score_output = 1,
-                            .anchor_count = 24,
+                            .anchor_count = 4 * height * width,
                             .class_count = 3,
                             .background = -1,
                             .variance = {0.1f, 0.1f, 0.2f, 0.2f},
                             .anchors = anchors};
-    for (int i = 0; i < 24 * 4; i++) {
+    for (uint32_t i = 0; i < 4 * head->anchor_count; i++) {
         anchors[i] = (float)i;
     }
     return b.g;
+}
+
+static graph *detector_graph(detector_head *head)
+{
+    return detector_graph_of(2, 3, head);
 }
 
 static void test_head(void **state)
@@ -216,6 +222,21 @@ static void test_head(void **state)
     plan_destroy(p);
     p = make_plan(g, &pre, &head, (plan_options){0});
     assert_int_equal(p->result_words, RESULT_HEADER_WORDS + 24 * RESULT_DETECTION_WORDS);
+    plan_destroy(p);
+    graph_destroy(g);
+}
+
+static void test_most_anchors(void **state)
+{
+    (void)state;
+    detector_head head;
+    graph *g = detector_graph_of(128, 128, &head);
+    assert_int_equal(head.anchor_count, DETECTOR_MAX_ANCHORS);
+    const preprocess pre = preprocess_for(g);
+    plan *p = make_plan(g, &pre, &head, (plan_options){.max_detections = 1});
+    check_plan(p);
+    assert_true(p->buffers[p->keys_buffer].words >=
+                CANDIDATE_HEADER_WORDS + 2 * DETECTOR_MAX_ANCHORS);
     plan_destroy(p);
     graph_destroy(g);
 }
@@ -249,8 +270,9 @@ static void test_refusals(void **state)
     expect(STATUS_MODEL, g, &right, &bad, (plan_options){0}, "(25, 4)");
     bad.anchor_count = 0;
     expect(STATUS_LIMIT, g, &right, &bad, (plan_options){0}, "0 anchors");
-    bad.anchor_count = 70000;
-    expect(STATUS_LIMIT, g, &right, &bad, (plan_options){0}, "70000 anchors");
+    bad.anchor_count = DETECTOR_MAX_ANCHORS + 1;
+    expect(STATUS_LIMIT, g, &right, &bad, (plan_options){0}, "65537 anchors");
+    expect(STATUS_LIMIT, g, &right, &bad, (plan_options){0}, "1 to 65536 anchors");
     bad = head;
     bad.loc_output = 2;
     expect(STATUS_MODEL, g, &right, &bad, (plan_options){0}, "output");
@@ -292,6 +314,34 @@ static void test_large_shapes(void **state)
     builder_outputs(&b, 1, &out);
     pre = preprocess_for(b.g);
     expect(STATUS_LIMIT, b.g, &pre, NULL, (plan_options){0}, "node resize");
+    graph_destroy(b.g);
+}
+
+/* 64 KiB of weights over 2^28 pixels: 2^43 FLOPs */
+static void test_cost(void **state)
+{
+    (void)state;
+    builder b = builder_make(14, 16384, 16384, 1);
+    int out = build_conv(&b, b.g->input, 1, (conv_options){.kernel = 128});
+    builder_outputs(&b, 1, &out);
+    const preprocess pre = preprocess_for(b.g);
+    assert_int_equal(node_flops(b.g, &b.g->nodes[0]), GRAPH_MAX_OPERATIONS);
+    expect(STATUS_LIMIT, b.g, &pre, NULL, (plan_options){0}, "8796093022208 operations");
+    expect(STATUS_LIMIT, b.g, &pre, NULL, (plan_options){0}, b.g->nodes[0].name);
+    graph_destroy(b.g);
+
+    b = builder_make(15, 16384, 16384, 1); /* without arithmetic, elements count */
+    out = b.g->input;
+    for (int i = 0; i < 2 << 14; i++) {
+        node crop = {.name = "crop"};
+        out = single(&b, OP_CROP, out, crop);
+    }
+    builder_outputs(&b, 1, &out);
+    error err = {0};
+    assert_int_equal(graph_cost_check(b.g, &err), STATUS_OK);
+    out = single(&b, OP_CROP, out, (node){.name = "last"});
+    assert_int_equal(graph_cost_check(b.g, &err), STATUS_LIMIT);
+    assert_non_null(strstr(err.text, "node last"));
     graph_destroy(b.g);
 }
 
@@ -365,8 +415,10 @@ int main(void)
         cmocka_unit_test(test_every_operation),
         cmocka_unit_test(test_random_graphs),
         cmocka_unit_test(test_head),
+        cmocka_unit_test(test_most_anchors),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_large_shapes),
+        cmocka_unit_test(test_cost),
         cmocka_unit_test(test_folded_groups),
         cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_names),

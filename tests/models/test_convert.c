@@ -9,6 +9,7 @@
 
 typedef struct sources {
     char network[4096], weights[4096], card[4096], out[4096];
+    char network_digest[DIGEST_TEXT];
 } sources;
 
 static const float alpha[6] = {1, 2, 3, 4, 5, 6};
@@ -27,6 +28,7 @@ static sources write_sources(const char *files)
         "[{'paths':['weights.bin'],'weights':[{'name':'l/alpha','shape':[1,2,3],'dtype':"
         "'float32'}]}]}");
     fixture_write(s.network, json, strlen(json));
+    digest_bytes(json, strlen(json), s.network_digest);
     free(json);
     fixture_write(s.weights, alpha, sizeof alpha);
     char *card_text = fixture_card(1, 2, "out", 6), *quoted = fixture_quoted(files);
@@ -55,19 +57,28 @@ static void expect(const sources *s, status expected, const char *part)
     assert_int_equal(exists(s->out), expected == STATUS_OK);
 }
 
+/* a card that lists the network and, as its second file, `name` with this digest */
+static sources write_listed(const char *name, const char *digest_text)
+{
+    char files[1024];
+    sources s = write_sources("");
+    (void)snprintf(files, sizeof files,
+                   "'files':[{'file':'network.json','sha256':'%s'},{'file':'%s','sha256':'%s'}],",
+                   s.network_digest, name, digest_text);
+    return write_sources(files);
+}
+
 static void converts(void **state)
 {
     (void)state;
-    char digest_text[DIGEST_TEXT], files[512];
+    char digest_text[DIGEST_TEXT];
     digest_bytes(alpha, sizeof alpha, digest_text);
-    (void)snprintf(files, sizeof files, "'files':[{'file':'weights.bin','sha256':'%s'}],",
-                   digest_text);
-    sources s = write_sources(files);
+    sources s = write_listed("weights.bin", digest_text);
     expect(&s, STATUS_OK, "");
     model *m = NULL;
     error err = {0};
     assert_status_ok(model_open(&allocator_default, s.out, &m, &err), err);
-    assert_int_equal(m->card.file_count, 1);
+    assert_int_equal(m->card.file_count, 2);
     assert_memory_equal(m->graph->weights[0].data, alpha, sizeof alpha);
     model_destroy(m);
     for (size_t n = 1;; n++) {
@@ -88,14 +99,31 @@ static void converts(void **state)
 static void other_files_are_refused(void **state)
 {
     (void)state;
-    char zeros[DIGEST_TEXT] = {0}, files[512];
+    char zeros[DIGEST_TEXT] = {0}, digest_text[DIGEST_TEXT];
     memset(zeros, '0', DIGEST_TEXT - 1);
-    (void)snprintf(files, sizeof files, "'files':[{'file':'weights.bin','sha256':'%s'}],", zeros);
-    sources s = write_sources(files);
+    digest_bytes(alpha, sizeof alpha, digest_text);
+    sources s = write_listed("weights.bin", zeros);
     expect(&s, STATUS_MODEL, "weights.bin: its SHA-256 is ");
-    (void)snprintf(files, sizeof files, "'files':[{'file':'missing.bin','sha256':'%s'}],", zeros);
-    s = write_sources(files);
-    expect(&s, STATUS_IO, "missing.bin");
+    /* what is read must be what was listed, whatever lies beside it */
+    s = write_listed("weights.bin", digest_text);
+    fixture_write(s.network, "{}", 2);
+    expect(&s, STATUS_MODEL, "network.json: its SHA-256 is ");
+}
+
+static void nothing_else_is_overwritten(void **state)
+{
+    (void)state;
+    sources s = write_sources("");
+    const char *const inputs[] = {s.network, s.weights, s.card, "/dev/null"};
+    for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++) {
+        error err = {0};
+        status code = model_convert(&allocator_default, s.network, s.card, inputs[i], &err);
+        assert_int_equal(code, STATUS_IO);
+        assert_ptr_equal(strstr(err.text, inputs[i]), err.text);
+    }
+    expect(&s, STATUS_OK, "");
+    error err = {0};
+    assert_status_ok(model_convert(&allocator_default, s.network, s.card, s.out, &err), err);
 }
 
 static void messages_name_the_file(void **state)
@@ -253,6 +281,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(converts),
         cmocka_unit_test(other_files_are_refused),
+        cmocka_unit_test(nothing_else_is_overwritten),
         cmocka_unit_test(messages_name_the_file),
         cmocka_unit_test(aizoo_detector),
         cmocka_unit_test(teachable_classifier),

@@ -27,7 +27,8 @@ const char *test_data_path(const char *relative); /* NULL when it does not exist
 #define test_data_or_skip(test, relative)                                                          \
     (test_data_path(relative)                                                                      \
          ? test_data_path(relative)                                                                \
-         : (printf("SKIPPED %s: needs %s (VKDET_TEST_DATA)\n", test, relative), skip(), NULL))
+         : (printf("SKIPPED %s: needs %s (VKDET_TEST_DATA)\n", test, relative), skip(),            \
+            (const char *)NULL))
 
 /* xorshift generator with a printed seed; the same on every machine */
 typedef struct test_random {

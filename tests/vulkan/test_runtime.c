@@ -500,6 +500,40 @@ static void test_devices(void **state)
     }
 }
 
+/* One device that cannot be asked is listed with the reason; the others are as usable as before. */
+static void test_unanswering_device(void **state)
+{
+    (void)state;
+    error err = {0};
+    network n = {0};
+    vkdet_device_info info;
+    shim.device_copies = 2;
+    shim.device_types[0] = shim.device_types[1] = VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU;
+    shim.fail_at = 1;
+    shim.fail_one = "vkEnumerateDeviceExtensionProperties";
+    shim.fail_with = VK_ERROR_INITIALIZATION_FAILED;
+    shim_instance(&n);
+    assert_int_equal(vulkan_device_count(n.instance), 2);
+    vulkan_device_describe(n.instance, 0, &info);
+    assert_non_null(strstr(info.unusable, "VK_ERROR_INITIALIZATION_FAILED"));
+    vulkan_device_describe(n.instance, 1, &info);
+    assert_string_equal(info.unusable, "");
+    assert_int_equal(vulkan_device_pick(n.instance), 1);
+    shim_instance_end(&n);
+
+    shim.fail_at = 1; /* what is wanting here is ours */
+    shim.fail_one = "vkEnumerateDeviceExtensionProperties";
+    shim.fail_with = VK_ERROR_OUT_OF_HOST_MEMORY;
+    vulkan_instance *v = NULL;
+    assert_int_equal(
+        vulkan_instance_create_with(shim_loader(), &allocator_default, &rig.log, false, &v, &err),
+        STATUS_MEMORY);
+    assert_null(v);
+    assert_non_null(strstr(err.text, "VK_ERROR_OUT_OF_HOST_MEMORY"));
+    assert_int_equal(shim.live, 0);
+    shim_reset();
+}
+
 static void test_two_sessions(void **state)
 {
     (void)state;
@@ -542,6 +576,7 @@ int main(void)
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_cache),
         cmocka_unit_test(test_devices),
+        cmocka_unit_test(test_unanswering_device),
         cmocka_unit_test(test_two_sessions),
     };
     return cmocka_run_group_tests(tests, setup, rig_teardown);
