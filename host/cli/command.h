@@ -12,7 +12,8 @@ enum {
     EXIT_USAGE = 2,
     EXIT_DEVICE = 3, /* no such device, it failed, or memory ran out */
     EXIT_MODEL = 4,
-    EXIT_OUTPUT = 5
+    EXIT_OUTPUT = 5,
+    EXIT_SIGNAL = 128 /* and the number of the signal that stopped it */
 };
 
 typedef struct command {

@@ -2,6 +2,7 @@
 #include "host/cli/command.h"
 #include "host/cli/console.h"
 #include "host/cli/feed.h"
+#include "host/cli/interrupt.h"
 #include "host/cli/open.h"
 #include "host/cli/pipeline.h"
 #include "host/cli/sources.h"
@@ -168,12 +169,18 @@ static int detect_all(run *r)
     /* lines that run down a terminal are progress enough */
     bool silent = r->writer.format->into_folder || isatty(STDOUT_FILENO) != 1;
     progress_start(silent, sources_total(r->sources));
+    interrupt_watch(r->sources);
     int status = pipeline_run(&params);
+    interrupt_unwatch();
     progress_end();
     uint64_t messages = vkdet_context_validation_messages(r->context);
     if (messages > 0) {
         console_error("the validation layers had %" PRIu64 " messages", messages);
         status = status == EXIT_GOOD || status == EXIT_INPUT ? EXIT_DEVICE : status;
+    }
+    if (interrupt_signal() != 0 && (status == EXIT_GOOD || status == EXIT_INPUT)) {
+        console_note("stopped by signal %d", interrupt_signal());
+        status = EXIT_SIGNAL + interrupt_signal();
     }
     return status;
 }

@@ -6,9 +6,11 @@
 #include "vkdet.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const option_id help_options[] = {OPTION_HELP, OPTION_END};
 
@@ -107,10 +109,25 @@ static int run(int argc, char **argv)
     return c->run(&s);
 }
 
+/* A standard stream that the parent closed must not become the number of a file opened later. The
+ * place is taken by something that fails when it is used, but for standard error. */
+static void occupy_standard_streams(void)
+{
+    static const int modes[] = {O_WRONLY, O_RDONLY, O_WRONLY};
+    for (int i = 0; i < 3; i++) {
+        if (fcntl(i, F_GETFD) == -1) {
+            (void)open("/dev/null", modes[i]); /* the lowest free number, which is i */
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
-    /* A reader that leaves early is an output error like a full disk, told by the write. */
+    occupy_standard_streams();
+    /* A reader that leaves early and a file that may not grow further are output errors like a full
+     * disk, told by the write. */
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN);
     int status = run(argc, argv);
     errno = 0;
     if ((ferror(stdout) | fclose(stdout)) != 0 && status != EXIT_OUTPUT) {

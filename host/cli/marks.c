@@ -63,12 +63,8 @@ bool marks_save(writer *w, const record *r, vkdet_image *image)
     const char *ending = dot && strcasecmp(dot, ".png") == 0 ? "png" : "jpg";
     const char *reason = NULL;
     char *path = names_file(w->names, r->stem, ending, &reason);
-    if (!path) {
-        char subject[300];
-        (void)snprintf(subject, sizeof subject, "%s.%s", r->stem, ending);
-        return writer_fail(w, subject, reason);
-    }
-    bool good = draw(w, r, image);
+    bool good = !reason || writer_fail(w, path ? path : r->stem, reason);
+    good = good && draw(w, r, image);
     if (good && vkdet_image_save(image, path, 0) != VKDET_OK) {
         good = writer_fail(w, "picture", vkdet_error_message());
     }

@@ -156,11 +156,10 @@ char *names_file(const names *n, const char *stem, const char *ending, const cha
         *reason = "out of memory";
         return NULL;
     }
+    *reason = NULL;
     (void)snprintf(path, size, "%s/%s.%s", n->folder, stem, ending);
     if (lstat(path, &st) == 0) {
         *reason = "exists already, and nothing is overwritten: choose another --output";
-        free(path);
-        return NULL;
     }
     return path;
 }

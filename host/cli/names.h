@@ -19,8 +19,8 @@ void names_destroy(names *n);
 const char *names_stem(names *n, const char *source_path);
 bool names_reserve(names *n, const char *stem);
 
-/* FOLDER/stem.ending, malloc'd. NULL when memory ran out or something has that name: then *reason
- * says which. */
+/* FOLDER/stem.ending, malloc'd; NULL when memory ran out. *reason is not NULL when no file can be
+ * made there: something has that name, or there is no memory. */
 char *names_file(const names *n, const char *stem, const char *ending, const char **reason);
 
 /* The folder, made when it does not exist (its parents must). False: errno tells. */

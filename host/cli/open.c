@@ -43,8 +43,6 @@ int exit_of_run(vkdet_status status)
     case VKDET_OK:
         return EXIT_GOOD;
     case VKDET_ERROR_MODEL:
-    case VKDET_ERROR_UNSUPPORTED:
-    case VKDET_ERROR_LIMIT:
         return EXIT_MODEL;
     default:
         return EXIT_DEVICE;

@@ -5,13 +5,20 @@
 #include "host/cli/console.h"
 
 #include <errno.h>
+#include <float.h>
 #include <getopt.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum option_kind { KIND_FLAG = 0, KIND_TEXT, KIND_NUMBER, KIND_INTEGER } option_kind;
+typedef enum option_kind {
+    KIND_FLAG = 0,
+    KIND_TEXT,
+    KIND_ANY_TEXT, /* also none at all */
+    KIND_NUMBER,
+    KIND_INTEGER
+} option_kind;
 
 typedef struct option_spec {
     const char *name;
@@ -36,7 +43,7 @@ static const option_spec specs[OPTION_COUNT] = {
                      AT(conf), 0, 1},
     [OPTION_IOU] = {"iou", 0, KIND_NUMBER, "IOU",
                     "overlap at which the weaker box goes, above 0 to 1; default: the card's",
-                    AT(iou), 1e-6, 1},
+                    AT(iou), DBL_TRUE_MIN, 1},
     [OPTION_MAX_DET] = {"max-det", 0, KIND_INTEGER, "N",
                         "at most this many detections a picture; default: the card's", AT(max_det),
                         1, 4294967294.0},
@@ -61,7 +68,7 @@ static const option_spec specs[OPTION_COUNT] = {
     [OPTION_MAX_PIXELS] = {"max-pixels", 0, KIND_INTEGER, "N",
                            "refuse larger pictures before decoding; default 100000000",
                            AT(max_pixels), 1, 4294836225.0},
-    [OPTION_CACHE_DIR] = {"cache-dir", 0, KIND_TEXT, "DIR",
+    [OPTION_CACHE_DIR] = {"cache-dir", 0, KIND_ANY_TEXT, "DIR",
                           "of the pipeline cache; \"\" for none; default: "
                           "$XDG_CACHE_HOME/vkdet or ~/.cache/vkdet",
                           AT(cache_dir), 0, 0},
@@ -132,6 +139,13 @@ static bool option_store(const command *c, const option_spec *spec, const char *
         *(unsigned *)(void *)target += 1;
         return true;
     case KIND_TEXT:
+        if (*text == 0) {
+            console_error("%s: --%s takes %s, not an empty text", c->name, spec->name, spec->value);
+            return false;
+        }
+        *(const char **)(void *)target = text;
+        return true;
+    case KIND_ANY_TEXT:
         *(const char **)(void *)target = text;
         return true;
     case KIND_NUMBER:
@@ -238,8 +252,10 @@ bool options_parse(const command *c, int argc, char **argv, settings *out)
         return true;
     }
     if (out->operand_count < c->min_operands) {
-        console_error("%s: %s missing (usage: vkdet %s %s)", c->name,
-                      c->min_operands > 1 ? "operands" : "operand", c->name, c->operands);
+        /* "-d.jpg" was meant as a file, perhaps */
+        console_error("%s: %s missing (usage: vkdet %s %s%s)", c->name,
+                      c->min_operands > 1 ? "operands" : "operand", c->name, c->operands,
+                      argc > 1 ? "; a name that begins with - goes behind --" : "");
         return false;
     }
     if (c->max_operands >= 0 && out->operand_count > c->max_operands) {

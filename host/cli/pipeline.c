@@ -8,11 +8,15 @@
 
 #include "host/cli/command.h"
 #include "host/cli/console.h"
+#include "host/cli/interrupt.h"
 #include "host/cli/marks.h"
 #include "host/cli/open.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { MAX_MESSAGE = 6144 /* of a failed picture: its path and the reason */ };
 
 typedef struct group {
     picture **pictures;
@@ -49,10 +53,24 @@ static bool stop(pipeline *p, int status, const char *reason)
     return false;
 }
 
+/* The library's messages about a file begin with its path, others do not: what follows the path.
+ * The library shows control characters as '?'. */
+static const char *without_path(const char *message, const char *path)
+{
+    const char *m = message;
+    for (; *path; m++, path++) {
+        if (*m != *path && *m != '?') {
+            return message;
+        }
+    }
+    return strncmp(m, ": ", 2) == 0 ? m + 2 : message;
+}
+
 /* One picture through the writer. result NULL: it failed. */
 static bool emit(pipeline *p, picture *one, const vkdet_result *result)
 {
     writer *w = p->params.writer;
+    char message[MAX_MESSAGE];
     record r = {.image = one->path,
                 .index = one->index,
                 .width = one->info.width,
@@ -66,12 +84,13 @@ static bool emit(pipeline *p, picture *one, const vkdet_result *result)
             return stop(p, EXIT_OUTPUT, "out of memory for the names of output files");
         }
     } else {
+        const char *reason = one->message ? one->message : "out of memory";
+        (void)snprintf(message, sizeof message, "%s: %s", *r.image ? r.image : "\"\"",
+                       without_path(reason, r.image));
         r.error = vkdet_status_name(one->status);
-        r.message = one->message ? one->message : "out of memory";
+        r.message = message;
         p->failed++;
-        /* the library's messages begin with the path, those of sources do not */
-        bool named = strncmp(r.message, r.image, strlen(r.image)) == 0;
-        console_error("%s%s%s", named ? "" : r.image, named ? "" : ": ", r.message);
+        console_error("%s", message);
     }
     bool good = w->format->write(w, &r);
     if (good && result && p->params.save_pictures) {
@@ -190,13 +209,17 @@ static bool run_singly(pipeline *p, const group *refused)
     return good;
 }
 
-/* Fills the next group; *ended when the feed has no more. */
+/* Fills the next group; *ended when the feed has no more, or a signal asks for the end. */
 static bool gather(pipeline *p, bool *ended)
 {
     group *g = next_group(p);
     g->count = 0;
     g->good = 0;
     while (g->count < p->params.batch) {
+        if (interrupt_signal() != 0) {
+            *ended = true;
+            return true;
+        }
         feed_patience patience = g->count > 0       ? FEED_BRIEFLY
                                  : p->in_flight > 0 ? FEED_POLL
                                                     : FEED_WAIT;

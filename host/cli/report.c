@@ -6,6 +6,7 @@
 #include "host/cli/text.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,8 +28,8 @@ static void grouped(json_int_t value, char *text, size_t size)
     text[used] = 0;
 }
 
-/* One value as a cell: 1x33x33x64 for a list, - for nothing. */
-static void cell_text(const json_t *value, char *text, size_t size)
+/* One value as a cell: the items of a list with `separator` between them, - for nothing. */
+static void cell_text(const json_t *value, const char *separator, char *text, size_t size)
 {
     size_t used = 0;
     size_t index;
@@ -49,17 +50,13 @@ static void cell_text(const json_t *value, char *text, size_t size)
         (void)snprintf(text, size, "%s", json_is_true(value) ? "yes" : "no");
         break;
     case JSON_ARRAY: {
-        bool strings = json_is_string(json_array_get(value, 0));
         text[0] = 0;
         json_array_foreach(value, index, item)
         {
             char part[CELL_SIZE];
-            cell_text(item, part, sizeof part);
-            int wrote = snprintf(text + used, size - used, "%s%s",
-                                 index == 0 ? ""
-                                 : strings  ? ","
-                                            : "x",
-                                 part);
+            cell_text(item, separator, part, sizeof part);
+            int wrote =
+                snprintf(text + used, size - used, "%s%s", index == 0 ? "" : separator, part);
             used += wrote > 0 ? (size_t)wrote : 0;
             if (used >= size) {
                 break;
@@ -84,6 +81,40 @@ static bool is_fact(const json_t *value)
                                       !json_is_array(json_array_get(value, 0))));
 }
 
+/* A card's labels: [{"language": "en", "names": ["mask", ...]}, ...] */
+static bool is_label_list(const json_t *value)
+{
+    const json_t *first = json_array_get(value, 0);
+    return json_is_string(json_object_get(first, "language")) &&
+           json_is_array(json_object_get(first, "names"));
+}
+
+/* As walk_facts: a line a language, its names whole however many there are. */
+static size_t walk_labels(const json_t *labels, const char *prefix, size_t width)
+{
+    size_t index, place, widest = 0;
+    json_t *entry, *label;
+    char name[128];
+    json_array_foreach(labels, index, entry)
+    {
+        const char *language = json_string_value(json_object_get(entry, "language"));
+        size_t length =
+            (size_t)snprintf(name, sizeof name, "%s.%s", prefix, language ? language : "");
+        widest = length > widest ? length : widest;
+        if (width == 0) {
+            continue;
+        }
+        (void)printf("%-*s  ", (int)width, name);
+        json_array_foreach(json_object_get(entry, "names"), place, label)
+        {
+            const char *text = json_string_value(label);
+            (void)printf("%s%s", place == 0 ? "" : ", ", text ? text : "-");
+        }
+        (void)fputc('\n', stdout);
+    }
+    return widest;
+}
+
 /* Visits scalars in the document's order, those of its objects with their name in front: the widest
  * name when `width` is 0, else prints. */
 static size_t walk_facts(const json_t *object, const char *prefix, size_t width)
@@ -98,11 +129,13 @@ static size_t walk_facts(const json_t *object, const char *prefix, size_t width)
             (size_t)snprintf(name, sizeof name, "%s%s%s", prefix, *prefix ? "." : "", key);
         if (is_fact(value)) {
             if (width > 0) {
-                cell_text(value, text, sizeof text);
+                cell_text(value, ", ", text, sizeof text);
                 (void)printf("%-*s  %s\n", (int)width, name, text);
             }
         } else if (json_is_object(value)) {
             length = walk_facts(value, name, width);
+        } else if (is_label_list(value)) {
+            length = walk_labels(value, name, width);
         } else {
             continue;
         }
@@ -133,7 +166,7 @@ void report_table(const json_t *rows, const report_column *columns, size_t count
         widths[c] = strlen(columns[c].heading);
         json_array_foreach(rows, index, row)
         {
-            cell_text(json_object_get(row, columns[c].member), text, sizeof text);
+            cell_text(json_object_get(row, columns[c].member), "x", text, sizeof text);
             size_t width = utf8_columns(text);
             widths[c] = width > widths[c] ? width : widths[c];
         }
@@ -144,10 +177,20 @@ void report_table(const json_t *rows, const report_column *columns, size_t count
     json_array_foreach(rows, index, row)
     {
         for (size_t c = 0; c < count; c++) {
-            cell_text(json_object_get(row, columns[c].member), text, sizeof text);
+            cell_text(json_object_get(row, columns[c].member), "x", text, sizeof text);
             print_cell(text, widths[c], columns[c].right, c + 1 == count);
         }
     }
+}
+
+int report_end(void)
+{
+    errno = 0;
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        console_error("standard output: %s", errno ? strerror(errno) : "write failed");
+        return EXIT_OUTPUT;
+    }
+    return EXIT_GOOD;
 }
 
 int report_show(bool json, const char *text, const char *rows, const report_column *columns,
@@ -155,7 +198,7 @@ int report_show(bool json, const char *text, const char *rows, const report_colu
 {
     if (json) {
         (void)printf("%s\n", text);
-        return EXIT_GOOD;
+        return report_end();
     }
     json_error_t err;
     json_t *root = json_loads(text, JSON_ALLOW_NUL, &err);
@@ -167,5 +210,5 @@ int report_show(bool json, const char *text, const char *rows, const report_colu
     (void)fputc('\n', stdout);
     report_table(json_object_get(root, rows), columns, count);
     json_decref(root);
-    return EXIT_GOOD;
+    return report_end();
 }

@@ -15,6 +15,10 @@ typedef struct report_column {
 /* rows: an array of objects */
 void report_table(const json_t *rows, const report_column *columns, size_t count);
 
+/* Sends on what was printed, so that a failure is told before anything that would follow. Returns
+ * an exit status. */
+int report_end(void);
+
 /* What the library gave for --json, `text`: as it is when json is set, else as facts (scalars of
  * the document and of the objects in it) and the table of its member `rows`. Returns an exit
  * status. */

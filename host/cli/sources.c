@@ -8,6 +8,7 @@
 #include <glob.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,7 +45,9 @@ struct sources {
 
     bool reading, input_ended; /* standard input */
     bool line_too_long;
-    int cancel[2]; /* pipe: written once by sources_cancel */
+    int input_error;       /* errno of the read that ended it, or 0 */
+    atomic_bool cancelled; /* by sources_cancel, which also writes to the pipe */
+    int cancel[2];
     size_t line_used, block_used, block_next;
     char line[MAX_LINE];
     char block[READ_BLOCK];
@@ -130,6 +133,7 @@ uint64_t sources_total(const sources *s)
 void sources_cancel(sources *s)
 {
     ssize_t written;
+    atomic_store(&s->cancelled, true);
     do {
         written = write(s->cancel[1], "", 1);
     } while (written < 0 && errno == EINTR);
@@ -209,9 +213,14 @@ static source_outcome walk_entry(sources *s, const char *path, const char *name,
     if (S_ISDIR(st.st_mode)) {
         return is_skipped(s, &st) ? SOURCE_GOT : folder_push(s, path, out, got);
     }
-    bool regular =
-        S_ISREG(st.st_mode) || (S_ISLNK(st.st_mode) && stat(path, &st) == 0 && S_ISREG(st.st_mode));
-    if (!regular || !is_picture_name(name)) {
+    if (!is_picture_name(name)) {
+        return SOURCE_GOT;
+    }
+    if (S_ISLNK(st.st_mode) && stat(path, &st) != 0) {
+        *got = true; /* a link to nothing */
+        return give(out, path, strerror(errno));
+    }
+    if (!S_ISREG(st.st_mode)) {
         return SOURCE_GOT;
     }
     *got = true;
@@ -305,7 +314,8 @@ static source_outcome operand_take(sources *s, const char *operand, source *out,
     return SOURCE_GOT;
 }
 
-/* Refills the block; false at the end of the input, on an error, and once cancelled. */
+/* Refills the block; false at the end of the input, on an error (input_error), and once
+ * cancelled. */
 static bool input_fill(sources *s)
 {
     struct pollfd wait[2] = {{.fd = STDIN_FILENO, .events = POLLIN},
@@ -315,13 +325,14 @@ static bool input_fill(sources *s)
         if (ready < 0 && errno == EINTR) {
             continue;
         }
-        if (ready < 0 || wait[1].revents) {
+        if (ready >= 0 && wait[1].revents) {
             return false;
         }
         ssize_t got = read(STDIN_FILENO, s->block, sizeof s->block);
         if (got < 0 && errno == EINTR) {
             continue;
         }
+        s->input_error = got < 0 ? errno : 0;
         s->block_used = got > 0 ? (size_t)got : 0;
         s->block_next = 0;
         return got > 0;
@@ -357,10 +368,38 @@ static bool input_line(sources *s)
     }
 }
 
+/* The line that was read as a source. Lists that come from other systems end their lines with
+ * CR LF: the CR goes, unless there is a file of that name. */
+static source_outcome line_take(sources *s, source *out, bool *got)
+{
+    struct stat st;
+    *got = s->line_too_long;
+    if (s->line_too_long) {
+        return give(out, s->line, "path too long");
+    }
+    if (s->line_used > 0 && s->line[s->line_used - 1] == '\r' && lstat(s->line, &st) != 0) {
+        s->line[--s->line_used] = 0;
+    }
+    return s->line_used > 0 ? path_take(s, s->line, out, got) : SOURCE_GOT;
+}
+
+/* The next line; behind the last one the error that ended the reading, as a failed source. */
+static source_outcome input_take(sources *s, source *out, bool *got)
+{
+    if (input_line(s)) {
+        return line_take(s, out, got);
+    }
+    int reason = s->input_error;
+    s->reading = false;
+    s->input_error = 0;
+    *got = reason != 0;
+    return reason ? give(out, "standard input", strerror(reason)) : SOURCE_GOT;
+}
+
 source_outcome sources_next(sources *s, source *out)
 {
     *out = (source){NULL, NULL};
-    for (;;) {
+    while (!atomic_load(&s->cancelled)) {
         bool got = false;
         source_outcome outcome = SOURCE_GOT;
         if (s->depth > 0) {
@@ -372,21 +411,15 @@ source_outcome sources_next(sources *s, source *out)
                 s->has_matches = false;
             }
         } else if (s->reading) {
-            if (!input_line(s)) {
-                s->reading = false;
-            } else if (s->line_too_long) {
-                got = true;
-                outcome = give(out, s->line, "path too long");
-            } else if (s->line_used > 0) {
-                outcome = path_take(s, s->line, out, &got);
-            }
+            outcome = input_take(s, out, &got);
         } else if (s->next_operand < s->operand_count) {
             outcome = operand_take(s, s->operands[s->next_operand++], out, &got);
         } else {
-            return SOURCE_END;
+            break;
         }
         if (outcome != SOURCE_GOT || got) {
             return outcome;
         }
     }
+    return SOURCE_END;
 }

@@ -25,8 +25,8 @@ void sources_destroy(sources *s);
 
 /* The next one; blocks while standard input has nothing. One thread at a time. */
 source_outcome sources_next(sources *s, source *out);
-/* Makes a sources_next that waits for standard input return SOURCE_END, now and from now on. Any
- * thread. */
+/* Makes sources_next return SOURCE_END from now on, also one that waits for standard input. Any
+ * thread, and signal handlers. */
 void sources_cancel(sources *s);
 /* how many there will be, or 0 when that is not known beforehand */
 uint64_t sources_total(const sources *s);

@@ -41,7 +41,7 @@ static int verify_model(const settings *s, vkdet_context *context, const vkdet_m
         status = shown == EXIT_GOOD ? status : shown;
         vkdet_text_free(context, json);
     }
-    if (verified == VKDET_OK) {
+    if (status == EXIT_GOOD) {
         console_note("every step is within its contract");
     }
     return status;

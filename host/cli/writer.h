@@ -40,7 +40,7 @@ struct writer {
     names *names; /* NULL without --output */
     FILE *spool;  /* coco: annotations, until the images are through */
     uint64_t annotations;
-    char failure[512];
+    char failure[5120]; /* a path and a reason */
 };
 
 const writer_format *writer_format_find(const char *name);

@@ -15,10 +15,8 @@ static FILE *open_text(writer *w, const char *stem, char **path)
 {
     const char *reason = NULL;
     *path = names_file(w->names, stem, "txt", &reason);
-    if (!*path) {
-        char subject[300];
-        (void)snprintf(subject, sizeof subject, "%s.txt", stem);
-        (void)writer_fail(w, subject, reason);
+    if (reason) {
+        (void)writer_fail(w, *path ? *path : stem, reason);
         return NULL;
     }
     FILE *file = fopen(*path, "wx"); /* exclusively: nothing that exists is overwritten */

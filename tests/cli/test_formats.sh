@@ -13,7 +13,7 @@ same 'image,index,width,height,orientation,class_id,label,score,x1,y1,x2,y2,erro
 pics/two.ppm,0,64,64,1,0,mask,S,16,0,32,16,
 pics/two.ppm,0,64,64,1,1,no_mask,S,32,48,48,64,
 pics/empty.ppm,1,48,48,1,,,,,,,,
-pics/missing.ppm,2,,,,,,,,,,,No such file or directory' got
+pics/missing.ppm,2,,,,,,,,,,,pics/missing.ppm: No such file or directory' got
 expect 0 detect --format csv 'a,"b.ppm'
 grep -q '^"a,""b.ppm",0,64' out || fail "quoting"
 
@@ -71,9 +71,9 @@ expect 0 detect --save-img --output drawn named.png
 # nothing is overwritten: neither what an earlier run wrote nor a source
 cp a/x.ppm before.ppm
 expect 5 detect --format yolo --output new a/x.ppm
-says 'exists already'
+says 'new/classes.txt: exists already'
 expect 5 detect --save-img --output new a/x.ppm
-says 'exists already'
+says 'new/x.jpg: exists already'
 cp new/x.jpg keep.jpg
 expect 5 detect --save-img --output new new/x.jpg
 cmp -s new/x.jpg keep.jpg || fail "a source was overwritten"

@@ -24,6 +24,8 @@ mv w weights.bin
 
 expect 0 "$vkdet" inspect
 grep -q 'blocks' out || fail "inspect lacks a layer"
+grep -qE '^card\.input\.mean +0, 0, 0$' out || fail "inspect shows a vector as a shape"
+grep -qE '^card\.labels\.en +mask, no_mask$' out || fail "inspect lacks the labels"
 expect 0 "$vkdet" inspect toy.vkdet --json
 grep -q '"blocks"' out || fail "inspect --json lacks a layer"
 expect 4 "$vkdet" inspect pics/text.jpg

@@ -20,6 +20,24 @@ got=0
 "$vkdet" --help >/dev/full 2>err || got=$?
 [ "$got" -eq 5 ] || fail "help to a full disk: status $got"
 
+got=0
+"$vkdet" verify --device reference >/dev/full 2>err || got=$?
+[ "$got" -eq 5 ] || fail "verify to a full disk: status $got"
+lines err 1
+says 'standard output'
+got=0
+detect pics/two.ppm >&- 2>err || got=$?
+[ "$got" -eq 5 ] || fail "standard output closed: status $got"
+
+# a file that may not grow further: an error, no signal
+yes pics/two.ppm | head -n 100 >list
+got=0
+(
+    ulimit -f 1
+    exec "$vkdet" detect -q --device reference - <list >big 2>/dev/null
+) || got=$?
+[ "$got" -eq 5 ] || fail "a file at its limit: status $got"
+
 # a reader that leaves: no signal, no hanging although standard input stays open
 mkfifo paths
 rm -f status
@@ -47,3 +65,28 @@ if [ "$(id -u)" -ne 0 ]; then
     expect 5 detect --save-img --output closed pics/two.ppm
 fi
 expect 5 "$vkdet" convert model.json --card card.json --output no/such/folder/toy.vkdet
+
+# SIGTERM: what is under way is finished, the document is closed, the status tells the signal
+for format in ndjson csv coco; do
+    rm -f open
+    mkfifo open
+    "$vkdet" detect --device reference --format "$format" - <open >out 2>err &
+    run=$!
+    exec 3>open
+    echo pics/two.ppm >&3
+    i=0
+    while ! grep -q two.ppm out && [ "$i" -lt 600 ]; do
+        sleep 0.1
+        i=$((i + 1))
+    done
+    kill -TERM "$run"
+    got=0
+    wait "$run" || got=$?
+    exec 3>&-
+    [ "$got" -eq 143 ] || fail "$format: status $got after SIGTERM"
+    says 'stopped by signal 15'
+    case $format in
+    ndjson) "$fixture" ndjson out >/dev/null ;;
+    coco) "$fixture" coco out >/dev/null ;;
+    esac
+done

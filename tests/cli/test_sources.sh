@@ -91,3 +91,49 @@ if grep -q "$(printf '\033')" err; then fail "a control character reached standa
 long=$(head -c 300 /dev/zero | tr '\0' y).ppm
 expect 1 detect "$long" pics/red.ppm
 lines out 2
+
+# every failure names its source once, on standard error and in the result
+expect 1 detect '' missing.ppm 'no*thing.ppm' pics/text.jpg "$(printf 'tab\t.ppm')"
+sed 's/.*"message":"//; s/"}}$//' out >got
+same '\"\": No such file or directory
+missing.ppm: No such file or directory
+no*thing.ppm: nothing matches this pattern
+pics/text.jpg: this is text, not a picture
+tab\u0009.ppm: No such file or directory' got
+sed 's/^vkdet: //' err >got
+same '"": No such file or directory
+missing.ppm: No such file or directory
+no*thing.ppm: nothing matches this pattern
+pics/text.jpg: this is text, not a picture
+tab?.ppm: No such file or directory' got
+
+# standard input that is closed, or cannot be read
+expect 1 timeout 60 "$vkdet" detect -q --device reference - <&-
+says 'standard input: '
+lines err 1
+lines out 1
+expect 1 detect pics/red.ppm - pics/two.ppm <pics
+says 'standard input: Is a directory'
+lines err 1
+lines out 3
+
+# lines that end in CR LF; a name that really ends in CR is kept
+cr=$(printf 'pics/cr.ppm\rx')
+cr=${cr%x}
+cp pics/red.ppm "$cr"
+printf 'pics/red.ppm\r\n\r\npics/cr.ppm\r\npics/missing.ppm\r\n' >list
+expect 1 detect - <list
+says 'pics/missing.ppm: No such file or directory'
+lines out 3
+lines err 1
+
+# a link to nothing is a failed picture; a pipe and a link of another name are no pictures
+mkdir links
+ln -s nowhere links/gone.jpg
+ln -s nowhere links/gone
+mkfifo links/pipe.jpg
+cp pics/red.ppm links
+expect 1 detect links
+says 'links/gone.jpg: No such file or directory'
+lines err 1
+lines out 2

@@ -28,6 +28,10 @@ expect 2 "$vkdet" detect
 says 'operand missing'
 expect 2 "$vkdet" detect a.jpg
 says 'VKDET_MODEL'
+expect 2 "$vkdet" detect -d.jpg
+says 'behind --'
+expect 2 "$vkdet" detect --output '' a.jpg
+says '--output takes DIR, not an empty text'
 expect 2 "$vkdet" detect --frobnicate a.jpg
 says 'no option "--frobnicate"'
 expect 2 "$vkdet" detect -Z a.jpg
@@ -49,7 +53,7 @@ for bad in 0.5x '' ' 0.5' 0x1p-1 nan inf -0.1 1.1 1e999 0,5; do
     expect 2 "$vkdet" detect --conf "$bad" a.jpg
     says "--conf takes a number from 0 to 1, not \"$bad\""
 done
-for bad in 0 -1 1.5 nan; do
+for bad in 0 -1 1.5 nan 1e-400; do
     expect 2 "$vkdet" detect --iou "$bad" a.jpg
     says '--iou takes a number'
 done
