@@ -150,10 +150,10 @@ void *region_allocate(region *r, size_t count, size_t size)
 
 char *region_string(region *r, const char *text)
 {
-    size_t length = strlen(text);
-    char *copy = region_allocate(r, length + 1, 1);
+    size_t size = strlen(text) + 1;
+    char *copy = region_allocate(r, size, 1);
     if (copy) {
-        memcpy(copy, text, length);
+        memcpy(copy, text, size);
     }
     return copy;
 }

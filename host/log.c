@@ -22,15 +22,15 @@ void log_write(const logger *l, log_id id, const char *format, ...)
         return;
     }
     char name[32], message[1024];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(message, sizeof message, format, args);
+    va_end(args);
     size_t i = 0;
     for (; entry->name[i] && i + 1 < sizeof name; i++) {
         name[i] = entry->name[i] == '_' ? '-' : entry->name[i];
     }
     name[i] = 0;
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(message, sizeof message, format, args);
-    va_end(args);
     for (unsigned char *c = (unsigned char *)message; *c; c++) {
         if (*c < 0x20 || *c == 0x7f) {
             *c = ' ';

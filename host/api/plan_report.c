@@ -25,6 +25,11 @@ static json_t *step_json(const plan *p, size_t index)
                      (json_int_t)s->bytes_written, "weight_bytes", (json_int_t)s->weight_bytes);
 }
 
+static json_int_t bytes_of(uint64_t words)
+{
+    return (json_int_t)words * 4;
+}
+
 static json_t *buffer_json(const plan *p, size_t index)
 {
     const plan_buffer *b = &p->buffers[index];
@@ -33,9 +38,9 @@ static json_t *buffer_json(const plan *p, size_t index)
         shape_text(p->graph->values[b->value].shape, shape_string);
     }
     return json_pack("{s:s, s:s, s:I, s:I, s:I, s:[I,I]}", "name", b->name, "shape", shape_string,
-                     "offset_bytes", (json_int_t)(b->offset * 4), "bytes",
-                     (json_int_t)(b->words * 4), "pixel_stride", (json_int_t)b->pixel_stride,
-                     "levels", (json_int_t)b->first_level, (json_int_t)b->last_level);
+                     "offset_bytes", bytes_of(b->offset), "bytes", bytes_of(b->words),
+                     "pixel_stride", (json_int_t)b->pixel_stride, "levels",
+                     (json_int_t)b->first_level, (json_int_t)b->last_level);
 }
 
 static json_t *plan_json(const plan *p, const model *m, const vkdet_device_info *device,
@@ -43,22 +48,28 @@ static json_t *plan_json(const plan *p, const model *m, const vkdet_device_info 
 {
     json_t *steps = json_array(), *buffers = json_array();
     uint64_t flops = 0, bytes = 0;
+    bool whole = true;
     for (size_t i = 0; i < p->step_count; i++) {
-        (void)json_array_append_new(steps, step_json(p, i));
+        whole = json_array_append_new(steps, step_json(p, i)) == 0 && whole;
         flops += p->steps[i].flops;
         bytes += p->steps[i].bytes_read + p->steps[i].bytes_written;
     }
     for (size_t i = 0; i < p->buffer_count; i++) {
-        (void)json_array_append_new(buffers, buffer_json(p, i));
+        whole = json_array_append_new(buffers, buffer_json(p, i)) == 0 && whole;
     }
-    return json_pack(
-        "{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "model", m->card.name,
-        "device", device->id, "device_name", device->name, "batch", (json_int_t)batch, "levels",
-        (json_int_t)p->level_count, "flops_per_image", (json_int_t)flops,
-        "activation_bytes_per_image", (json_int_t)bytes, "arena_bytes_per_image",
-        (json_int_t)(p->arena_words * 4), "arena_bytes", (json_int_t)(p->arena_words * 4 * batch),
-        "weight_bytes", (json_int_t)(p->weight_words * 4), "result_bytes_per_image",
-        (json_int_t)((uint64_t)p->result_words * 4), "steps", steps, "buffers", buffers);
+    if (!whole) { /* out of memory: better no report than one with a hole */
+        json_decref(steps);
+        json_decref(buffers);
+        return NULL;
+    }
+    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "model",
+                     m->card.name, "device", device->id, "device_name", device->name, "batch",
+                     (json_int_t)batch, "levels", (json_int_t)p->level_count, "flops_per_image",
+                     (json_int_t)flops, "activation_bytes_per_image", (json_int_t)bytes,
+                     "arena_bytes_per_image", bytes_of(p->arena_words), "arena_bytes",
+                     batch * bytes_of(p->arena_words), "weight_bytes", bytes_of(p->weight_words),
+                     "result_bytes_per_image", bytes_of(p->result_words), "steps", steps, "buffers",
+                     buffers);
 }
 
 vkdet_status vkdet_model_plan(vkdet_context *context, const vkdet_model *handle, const char *device,

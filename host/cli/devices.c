@@ -4,6 +4,7 @@
 #include "host/cli/open.h"
 #include "host/cli/report.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static const char *kind_name(vkdet_device_kind kind)
@@ -62,10 +63,14 @@ static int devices_run(const settings *s)
         status = EXIT_DEVICE;
     } else if (s->json) {
         char *text = json_dumps(list, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
-        status = text ? report_show(true, text, NULL, NULL, 0) : EXIT_DEVICE;
+        if (text) {
+            (void)printf("%s\n", text);
+        }
+        status = text ? report_end() : EXIT_DEVICE;
         free(text);
     } else {
         report_table(list, columns, sizeof columns / sizeof columns[0]);
+        status = report_end();
     }
     json_decref(list);
     vkdet_context_destroy(context);

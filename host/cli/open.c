@@ -37,11 +37,30 @@ int open_model(vkdet_context *context, const char *path, vkdet_model **out)
     return EXIT_GOOD;
 }
 
+int with_model(const settings *s,
+               int (*work)(const settings *s, vkdet_context *context, const vkdet_model *model))
+{
+    vkdet_context *context = NULL;
+    vkdet_model *model = NULL;
+    int status = open_context(s, &context);
+    if (status == EXIT_GOOD) {
+        status = open_model(context, s->operand_count ? s->operands[0] : NULL, &model);
+    }
+    if (status == EXIT_GOOD) {
+        status = work(s, context, model);
+    }
+    vkdet_model_destroy(model);
+    vkdet_context_destroy(context);
+    return status;
+}
+
 int exit_of_run(vkdet_status status)
 {
     switch (status) {
     case VKDET_OK:
         return EXIT_GOOD;
+    case VKDET_ERROR_DIVERGED:
+        return EXIT_INPUT;
     case VKDET_ERROR_MODEL:
         return EXIT_MODEL;
     default:

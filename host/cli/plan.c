@@ -1,6 +1,5 @@
 /* vkdet plan: how a device computes a model. */
 #include "host/cli/command.h"
-#include "host/cli/console.h"
 #include "host/cli/open.h"
 #include "host/cli/report.h"
 
@@ -11,32 +10,19 @@ static const report_column columns[] = {
     {"bytes in", "bytes_read", true},  {"bytes out", "bytes_written", true},
     {"weights", "weight_bytes", true},
 };
+static const report_layout layout = {"steps", columns, sizeof columns / sizeof columns[0]};
+
+static int plan_model(const settings *s, vkdet_context *context, const vkdet_model *model)
+{
+    char *json = NULL;
+    vkdet_status planned =
+        vkdet_model_plan(context, model, s->device, (uint32_t)(s->batch ? s->batch : 1), &json);
+    return report_give(s, context, planned, json, &layout);
+}
 
 static int plan_run(const settings *s)
 {
-    vkdet_context *context = NULL;
-    vkdet_model *model = NULL;
-    char *json = NULL;
-    int status = open_context(s, &context);
-    if (status == EXIT_GOOD) {
-        status = open_model(context, s->operand_count ? s->operands[0] : NULL, &model);
-    }
-    if (status == EXIT_GOOD) {
-        vkdet_status planned =
-            vkdet_model_plan(context, model, s->device, (uint32_t)(s->batch ? s->batch : 1), &json);
-        if (planned != VKDET_OK) {
-            console_error("%s", vkdet_error_message());
-            status = exit_of_run(planned);
-        }
-    }
-    if (json) {
-        status =
-            report_show(s->json != 0, json, "steps", columns, sizeof columns / sizeof columns[0]);
-        vkdet_text_free(context, json);
-    }
-    vkdet_model_destroy(model);
-    vkdet_context_destroy(context);
-    return status;
+    return with_model(s, plan_model);
 }
 
 static const option_id plan_options[] = {OPTION_DEVICE, OPTION_BATCH, OPTION_JSON, OPTION_VERBOSE,

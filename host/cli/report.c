@@ -3,6 +3,7 @@
 
 #include "host/cli/command.h"
 #include "host/cli/console.h"
+#include "host/cli/open.h"
 #include "host/cli/text.h"
 
 #include <assert.h>
@@ -193,8 +194,7 @@ int report_end(void)
     return EXIT_GOOD;
 }
 
-int report_show(bool json, const char *text, const char *rows, const report_column *columns,
-                size_t count)
+static int show(bool json, const char *text, const report_layout *layout)
 {
     if (json) {
         (void)printf("%s\n", text);
@@ -208,7 +208,22 @@ int report_show(bool json, const char *text, const char *rows, const report_colu
     }
     (void)walk_facts(root, "", walk_facts(root, "", 0));
     (void)fputc('\n', stdout);
-    report_table(json_object_get(root, rows), columns, count);
+    report_table(json_object_get(root, layout->rows), layout->columns, layout->count);
     json_decref(root);
     return report_end();
+}
+
+int report_give(const settings *s, vkdet_context *context, vkdet_status made, char *text,
+                const report_layout *layout)
+{
+    int status = exit_of_run(made);
+    if (made != VKDET_OK) {
+        console_error("%s", vkdet_error_message());
+    }
+    if (text) {
+        int shown = show(s->json != 0, text, layout);
+        status = shown == EXIT_GOOD ? status : shown;
+        vkdet_text_free(context, text);
+    }
+    return status;
 }

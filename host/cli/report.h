@@ -3,6 +3,10 @@
 #ifndef HOST_CLI_REPORT_H
 #define HOST_CLI_REPORT_H
 
+#include "host/cli/options.h"
+
+#include "vkdet.h"
+
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,10 +23,17 @@ void report_table(const json_t *rows, const report_column *columns, size_t count
  * an exit status. */
 int report_end(void);
 
-/* What the library gave for --json, `text`: as it is when json is set, else as facts (scalars of
- * the document and of the objects in it) and the table of its member `rows`. Returns an exit
- * status. */
-int report_show(bool json, const char *text, const char *rows, const report_column *columns,
-                size_t count);
+/* The columns of the table that a report's member `rows` becomes. */
+typedef struct report_layout {
+    const char *rows;
+    const report_column *columns;
+    size_t count;
+} report_layout;
+
+/* What the library made of a model: tells the reason of a status that is not good, shows `text`
+ * (NULL: there is none) and frees it. With --json as it is, else as facts (scalars of the document
+ * and of the objects in it) and the table. Returns an exit status. */
+int report_give(const settings *s, vkdet_context *context, vkdet_status made, char *text,
+                const report_layout *layout);
 
 #endif

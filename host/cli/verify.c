@@ -10,6 +10,7 @@ static const report_column columns[] = {
     {"max error", "max_error", true}, {"of bound", "max_error_over_bound", true},
     {"outside", "outside", true},     {"ok", "ok", false},
 };
+static const report_layout layout = {"steps", columns, sizeof columns / sizeof columns[0]};
 
 static int open_picture(const settings *s, vkdet_context *context, vkdet_image **out)
 {
@@ -22,50 +23,30 @@ static int open_picture(const settings *s, vkdet_context *context, vkdet_image *
     return EXIT_GOOD;
 }
 
-static int verify_model(const settings *s, vkdet_context *context, const vkdet_model *model,
-                        const vkdet_image *image)
+static int verify_model(const settings *s, vkdet_context *context, const vkdet_model *model)
 {
     char *json = NULL;
+    vkdet_image *image = NULL;
     vkdet_pixels pixels = {0};
+    int status = open_picture(s, context, &image);
+    if (status != EXIT_GOOD) {
+        return status;
+    }
     if (image) {
         pixels = vkdet_image_pixels(image);
     }
     vkdet_status verified = vkdet_verify(context, model, s->device, image ? &pixels : NULL, &json);
-    int status = verified == VKDET_ERROR_DIVERGED ? EXIT_INPUT : exit_of_run(verified);
-    if (verified != VKDET_OK) {
-        console_error("%s", vkdet_error_message());
-    }
-    if (json) {
-        int shown =
-            report_show(s->json != 0, json, "steps", columns, sizeof columns / sizeof columns[0]);
-        status = shown == EXIT_GOOD ? status : shown;
-        vkdet_text_free(context, json);
-    }
+    status = report_give(s, context, verified, json, &layout);
     if (status == EXIT_GOOD) {
         console_note("every step is within its contract");
     }
+    vkdet_image_destroy(image);
     return status;
 }
 
 static int verify_run(const settings *s)
 {
-    vkdet_context *context = NULL;
-    vkdet_model *model = NULL;
-    vkdet_image *image = NULL;
-    int status = open_context(s, &context);
-    if (status == EXIT_GOOD) {
-        status = open_model(context, s->operand_count ? s->operands[0] : NULL, &model);
-    }
-    if (status == EXIT_GOOD) {
-        status = open_picture(s, context, &image);
-    }
-    if (status == EXIT_GOOD) {
-        status = verify_model(s, context, model, image);
-    }
-    vkdet_image_destroy(image);
-    vkdet_model_destroy(model);
-    vkdet_context_destroy(context);
-    return status;
+    return with_model(s, verify_model);
 }
 
 static const option_id verify_options[] = {OPTION_DEVICE,   OPTION_MAX_PIXELS, OPTION_JSON,

@@ -1,11 +1,8 @@
 /* PNG through libpng: every bit depth and colour type, Adam7. Alpha is dropped. Gamma and colour
  * profiles are ignored: the networks were trained on the stored values, and a file that differs
  * only in these chunks must give the same detections. */
-#include "host/image/codec.h"
+#include "host/image/png_support.h"
 
-#include <png.h>
-#include <setjmp.h>
-#include <stdio.h>
 #include <string.h>
 
 #define CHUNK_BYTES_MAX (8u << 20)
@@ -13,8 +10,7 @@
 typedef struct reader {
     png_structp png;
     png_infop info;
-    jmp_buf escape;
-    budget memory;
+    png_base base;
     const encoded *in;
     size_t at;
     image *out;
@@ -23,33 +19,9 @@ typedef struct reader {
     png_bytep exif; /* NULL: none; the library's */
     png_uint_32 exif_size;
     bool ended;
-    char message[160];
 } reader;
 
 /* --- callbacks of the library --- */
-static void on_error(png_structp png, png_const_charp message)
-{
-    reader *r = png_get_error_ptr(png);
-    (void)snprintf(r->message, sizeof r->message, "%s", message);
-    longjmp(r->escape, 1);
-}
-
-static void on_warning(png_structp png, png_const_charp message)
-{
-    (void)png;
-    (void)message;
-}
-
-static png_voidp on_allocate(png_structp png, png_alloc_size_t size)
-{
-    return budget_allocate(png_get_mem_ptr(png), size);
-}
-
-static void on_release(png_structp png, png_voidp memory)
-{
-    budget_release(png_get_mem_ptr(png), memory);
-}
-
 static void on_read(png_structp png, png_bytep to, size_t count)
 {
     reader *r = png_get_io_ptr(png);
@@ -106,7 +78,7 @@ static void step_pixels(reader *r)
 
 static bool run_step(reader *r, void (*step)(reader *))
 {
-    if (setjmp(r->escape)) {
+    if (setjmp(r->base.escape)) {
         return false;
     }
     step(r);
@@ -115,8 +87,9 @@ static bool run_step(reader *r, void (*step)(reader *))
 
 static void step_create(reader *r)
 {
-    r->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, r, on_error, on_warning, &r->memory,
-                                      on_allocate, on_release);
+    r->png =
+        png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &r->base, png_base_error, png_base_warning,
+                                 &r->base, png_base_allocate, png_base_release);
     r->info = r->png ? png_create_info_struct(r->png) : NULL;
 }
 
@@ -125,13 +98,13 @@ static status reader_error(const reader *r, error *err)
     if (r->ended) {
         return error_set(err, STATUS_IMAGE, "PNG ends early");
     }
-    if (r->memory.over_cap) {
+    if (r->base.memory.over_cap) {
         return error_set(err, STATUS_LIMIT, "PNG needs more memory than the limit allows");
     }
-    if (r->memory.refused) {
+    if (r->base.memory.refused) {
         return error_set(err, STATUS_MEMORY, "out of memory while decoding PNG");
     }
-    return error_set(err, STATUS_IMAGE, "PNG: %s", r->message);
+    return error_set(err, STATUS_IMAGE, "PNG: %s", r->base.message);
 }
 
 static uint32_t big_endian(const unsigned char *b)
@@ -149,7 +122,8 @@ status decode_png(const encoded *in, image *out, error *err)
     if (s != STATUS_OK) {
         return s;
     }
-    reader r = {.memory = {.alloc = in->alloc, .cap = IMAGE_WORKING_BYTES}, .in = in, .out = out};
+    reader r = {
+        .base.memory = {.alloc = in->alloc, .cap = IMAGE_WORKING_BYTES}, .in = in, .out = out};
     if (!run_step(&r, step_create) || !r.info) {
         s = error_set(err, STATUS_MEMORY, "out of memory while decoding PNG");
         goto done;
@@ -164,7 +138,7 @@ status decode_png(const encoded *in, image *out, error *err)
     }
     /* the library passes over a chunk it had no memory for: without eXIf the picture could lie on
      * its side */
-    if (!run_step(&r, step_pixels) || r.memory.refused) {
+    if (!run_step(&r, step_pixels) || r.base.memory.refused) {
         s = reader_error(&r, err);
         goto done;
     }

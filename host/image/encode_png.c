@@ -1,45 +1,17 @@
 /* PNG through libpng, into memory. */
-#include "host/image/codec.h"
+#include "host/image/png_support.h"
 
-#include <png.h>
-#include <setjmp.h>
-#include <stdio.h>
 #include <string.h>
 
 typedef struct writer {
     png_structp png;
     png_infop info;
-    jmp_buf escape;
-    budget memory;
+    png_base base;
     const image *from;
     unsigned char *bytes;
     size_t size, capacity;
     bool out_of_memory;
-    char message[160];
 } writer;
-
-static void on_error(png_structp png, png_const_charp message)
-{
-    writer *w = png_get_error_ptr(png);
-    (void)snprintf(w->message, sizeof w->message, "%s", message);
-    longjmp(w->escape, 1);
-}
-
-static void on_warning(png_structp png, png_const_charp message)
-{
-    (void)png;
-    (void)message;
-}
-
-static png_voidp on_allocate(png_structp png, png_alloc_size_t size)
-{
-    return budget_allocate(png_get_mem_ptr(png), size);
-}
-
-static void on_release(png_structp png, png_voidp memory)
-{
-    budget_release(png_get_mem_ptr(png), memory);
-}
 
 static void on_write(png_structp png, png_bytep from, size_t count)
 {
@@ -68,12 +40,13 @@ static void step_write(writer *w)
                        : i->format == PIXEL_RGB8 ? PNG_COLOR_TYPE_RGB
                                                  : PNG_COLOR_TYPE_RGBA;
     const size_t stride = (size_t)i->width * pixel_bytes(i->format);
-    w->png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, w, on_error, on_warning, &w->memory,
-                                       on_allocate, on_release);
+    w->png =
+        png_create_write_struct_2(PNG_LIBPNG_VER_STRING, &w->base, png_base_error, png_base_warning,
+                                  &w->base, png_base_allocate, png_base_release);
     w->info = w->png ? png_create_info_struct(w->png) : NULL;
     if (!w->info) {
         w->out_of_memory = true;
-        longjmp(w->escape, 1);
+        longjmp(w->base.escape, 1);
     }
     png_set_write_fn(w->png, w, on_write, on_flush);
     png_set_user_limits(w->png, IMAGE_MAX_SIDE, IMAGE_MAX_SIDE);
@@ -91,7 +64,7 @@ static void step_write(writer *w)
 
 static bool run_write(writer *w)
 {
-    if (setjmp(w->escape)) {
+    if (setjmp(w->base.escape)) {
         return false;
     }
     step_write(w);
@@ -101,14 +74,14 @@ static bool run_write(writer *w)
 status encode_png(const image *i, int quality, unsigned char **bytes, size_t *size, error *err)
 {
     (void)quality; /* without loss */
-    writer w = {.memory = {.alloc = &i->alloc, .cap = IMAGE_WORKING_BYTES}, .from = i};
+    writer w = {.base.memory = {.alloc = &i->alloc, .cap = IMAGE_WORKING_BYTES}, .from = i};
     const bool good = run_write(&w);
     png_destroy_write_struct(&w.png, &w.info);
     if (!good) {
         memory_release(&i->alloc, w.bytes);
-        return w.out_of_memory || w.memory.refused || w.memory.over_cap
+        return w.out_of_memory || w.base.memory.refused || w.base.memory.over_cap
                    ? error_set(err, STATUS_MEMORY, "out of memory while encoding PNG")
-                   : error_set(err, STATUS_INTERNAL, "PNG: %s", w.message);
+                   : error_set(err, STATUS_INTERNAL, "PNG: %s", w.base.message);
     }
     *bytes = w.bytes;
     *size = w.size;

@@ -114,7 +114,7 @@ static double overlap(const float a[4], const float b[4])
 static void expect_faces(const char *const *names, size_t count, double least)
 {
     for (size_t i = 0; i < count; i++) {
-        vkdet_detection faces[2];
+        vkdet_detection faces[2] = {0};
         if (!detect(names[i], faces)) {
             fail_msg("%s: not two faces", names[i]);
         }
