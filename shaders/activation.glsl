@@ -2,8 +2,10 @@
  * bits, and some by more.
  *
  * exp(x) = 2^n exp(r), n = round(x / ln 2), |r| <= ln(2) / 2; the series of exp(r) to r^7 leaves
- * r^8 / 8! < 6e-9. ln 2 is split so that n * high is exact. The scale is applied in two steps so
- * that results down to the smallest normal number need no subnormal factor. */
+ * r^8 / 8! < 6e-9. ln 2 is split so that n * high is exact; `precise` keeps compilers from adding
+ * the two parts up again (some do, even within fma()), which would cost about |x| roundings. The
+ * scale is applied in two steps so that results down to the smallest normal number need no
+ * subnormal factor. */
 const float LN2_HIGH = 0.693359375;
 const float LN2_LOW = -2.12194440054690583e-4;
 
@@ -27,8 +29,7 @@ void exponential(vec4 x, out vec4 e, out vec4 e_minus_1)
 {
     vec4 bounded = clamp(x, -104.0, 89.0);
     vec4 n = floor(fma(bounded, vec4(1.44269504088896341), vec4(0.5)));
-    vec4 r = fma(n, vec4(-LN2_HIGH), bounded);
-    r = fma(n, vec4(-LN2_LOW), r);
+    precise vec4 r = (bounded - n * LN2_HIGH) - n * LN2_LOW;
     vec4 p = fma(exp_tail(r) * r, r, r);
     ivec4 whole = ivec4(n);
     ivec4 half_way = whole / 2;

@@ -277,8 +277,9 @@ status plan_create(const allocator *a, const graph *g, const preprocess *pre,
         s = error_set(err, STATUS_MEMORY, "out of memory while planning");
         goto fail;
     }
-    if ((s = graph_cost_check(g, err)) != STATUS_OK || (s = builder_prepare(&b)) != STATUS_OK || (s = lower_all(&b)) != STATUS_OK ||
-        (s = touch_outputs(&b)) != STATUS_OK || (s = order_steps(&b)) != STATUS_OK) {
+    if ((s = graph_cost_check(g, err)) != STATUS_OK || (s = builder_prepare(&b)) != STATUS_OK ||
+        (s = lower_all(&b)) != STATUS_OK || (s = touch_outputs(&b)) != STATUS_OK ||
+        (s = order_steps(&b)) != STATUS_OK) {
         goto fail;
     }
     resolve_views(p);

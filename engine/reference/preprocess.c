@@ -40,9 +40,10 @@ static status check_picture(const preprocess *p, const pixels *image, error *err
     }
     if (image->width > SAMPLING_MAX_SOURCE || image->height > SAMPLING_MAX_SOURCE ||
         p->width > SAMPLING_MAX_TARGET || p->height > SAMPLING_MAX_TARGET) {
-        return error_set(
-            err, STATUS_LIMIT, "image %ux%u to %ux%u: sides are limited to %d and %d pixels",
-            image->width, image->height, p->width, p->height, SAMPLING_MAX_SOURCE, SAMPLING_MAX_TARGET);
+        return error_set(err, STATUS_LIMIT,
+                         "image %ux%u to %ux%u: sides are limited to %d and %d pixels",
+                         image->width, image->height, p->width, p->height, SAMPLING_MAX_SOURCE,
+                         SAMPLING_MAX_TARGET);
     }
     if (image->stride < (size_t)image->width * pixel_bytes(image->format)) {
         return error_set(err, STATUS_ARGUMENT, "image: stride %zu is less than a row of %u pixels",

@@ -170,7 +170,9 @@ static status work_wait(session *s)
  * was lost, where the specification has it return in finite time. */
 static bool session_settle_down(session *s)
 {
-    enum { ATTEMPTS = 3 }; /* a wait that fails, for want of memory say, tells nothing of the work */
+    enum {
+        ATTEMPTS = 3
+    }; /* a wait that fails, for want of memory say, tells nothing of the work */
     status code = STATUS_INTERNAL;
     for (int i = 0; code && code != STATUS_TIMEOUT && !s->dev.lost && i < ATTEMPTS; i++) {
         code = work_wait(s);
@@ -318,9 +320,9 @@ status vulkan_backend_create(vulkan_instance *v, uint32_t index, const backend_p
     }
     if (params->preprocess->width > SAMPLING_MAX_TARGET ||
         params->preprocess->height > SAMPLING_MAX_TARGET) {
-        return error_set(err, STATUS_LIMIT,
-                         "a network input of %ux%u pixels; a side has at most %d",
-                         params->preprocess->width, params->preprocess->height, SAMPLING_MAX_TARGET);
+        return error_set(
+            err, STATUS_LIMIT, "a network input of %ux%u pixels; a side has at most %d",
+            params->preprocess->width, params->preprocess->height, SAMPLING_MAX_TARGET);
     }
     session *s = memory_allocate(params->alloc, 1, sizeof *s);
     if (!s) {

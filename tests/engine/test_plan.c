@@ -339,9 +339,9 @@ static void test_cost(void **state)
     builder_outputs(&b, 1, &out);
     error err = {0};
     assert_int_equal(graph_cost_check(b.g, &err), STATUS_OK);
-    out = single(&b, OP_CROP, out, (node){.name = "last"});
+    (void)single(&b, OP_CROP, out, (node){0});
     assert_int_equal(graph_cost_check(b.g, &err), STATUS_LIMIT);
-    assert_non_null(strstr(err.text, "node last"));
+    assert_non_null(strstr(err.text, b.g->nodes[b.g->node_count - 1].name));
     graph_destroy(b.g);
 }
 
