@@ -262,12 +262,12 @@ static void test_depthwise_classifier(void **state)
     for (int i = 0; i < 2; i++) {
         assert_true(fabs((double)ours[i] - (double)golden[i]) <= 1e-4);
     }
-    free(input);
     free(golden);
     vkdet_session_destroy(session);
     char *report = NULL;
     assert_vkdet(vkdet_verify(shared.context, classifier, api_device(), &tensor, &report));
     vkdet_text_free(shared.context, report);
+    free(input);
     vkdet_model_destroy(classifier);
 }
 
