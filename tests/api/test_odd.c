@@ -24,6 +24,8 @@ static const char *const reduced[] = {
     "base_palette4.png", "base_palette8.png", "base_palette_trns.png", "base_gray8.png",
     "base_gray16.png",   "base_graya8.png",   "base_gray.jpg",         "base.pgm",
 };
+/* too little is left of the picture for this network to see both faces right: they must decode */
+static const char *const ruined[] = {"base_1bit.bmp", "base_gray1.png", "base_q5.jpg"};
 static const char *const refused[] = {
     "bad_2g_dims.png",
     "bad_header_only.jpg",
@@ -156,6 +158,21 @@ static void test_reduced_files(void **state)
     expect_faces(reduced, COUNT(reduced), 0.7);
 }
 
+static void test_ruined_files(void **state)
+{
+    (void)state;
+    (void)REQUIRE_DATA("photos/odd/base_rgb8.png");
+    for (size_t i = 0; i < COUNT(ruined); i++) {
+        vkdet_image *image = NULL;
+        vkdet_image_info info;
+        assert_vkdet(vkdet_image_load(scene.context, odd(ruined[i]), NULL, &image));
+        vkdet_image_info_get(image, &info);
+        assert_int_equal(info.width, 1000);
+        assert_int_equal(info.height, 500);
+        vkdet_image_destroy(image);
+    }
+}
+
 static void test_refused_files(void **state)
 {
     (void)state;
@@ -172,9 +189,8 @@ static void test_refused_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lossless_files),
-        cmocka_unit_test(test_lossy_files),
-        cmocka_unit_test(test_reduced_files),
+        cmocka_unit_test(test_lossless_files), cmocka_unit_test(test_lossy_files),
+        cmocka_unit_test(test_reduced_files),  cmocka_unit_test(test_ruined_files),
         cmocka_unit_test(test_refused_files),
     };
     return cmocka_run_group_tests(tests, open_scene, close_scene);
