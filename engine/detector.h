@@ -132,9 +132,10 @@ typedef struct detection {
 } detection;
 
 /* --- the reference for all of it (engine/reference) --- */
-/* input: (height, width, channels) floats of p. STATUS_ARGUMENT when a tensor image has the wrong
- * size, or an image no pixels or too small a stride; STATUS_LIMIT beyond the sides that
- * engine/sampling.h handles. */
+/* STATUS_ARGUMENT when a tensor image has the wrong size, or an image no pixels, an unknown format
+ * or too small a stride; STATUS_LIMIT beyond the sides that engine/sampling.h handles. */
+status preprocess_check(const preprocess *p, const pixels *image, error *err);
+/* input: (height, width, channels) floats of p. Fails where preprocess_check does. */
 status reference_preprocess(const preprocess *p, const pixels *image, float *input, error *err);
 /* boxes: anchor_count x 4 */
 void reference_decode(const detector_head *head, const float *loc, float *boxes);

@@ -36,12 +36,24 @@ enum {
     PLAN_MAX_OPERANDS = 12
 };
 
+/* How the numbers of a buffer lie in the arena. ELEMENT_F16 is IEEE 754 binary16, two in a word,
+ * the first in its low half; its pixels always come in fours (stride and offsets of all views), so
+ * that a kernel writes whole words. What rounds to less than 2^-14 is stored as zero: devices may
+ * flush subnormal halves, and this way none has to be asked whether it does. engine/plan/elements.c
+ * says which buffers are of it. */
+typedef enum element_type { ELEMENT_F32 = 0, ELEMENT_F16 } element_type;
+
+/* What the planner may store values and weights of convolutions as. Sums, biases and activations
+ * are fp32 either way. */
+typedef enum plan_precision { PLAN_FP32 = 0, PLAN_FP16 } plan_precision;
+
 typedef struct plan_buffer {
     const char *name;
-    int value;       /* graph value whose storage this is, or GRAPH_NONE (candidates, boxes, ...) */
-    uint64_t offset; /* words, for a batch of one */
-    uint64_t words;  /* of one image, a multiple of PLAN_ALIGN_WORDS */
-    uint32_t pixel_stride; /* words from one pixel (row of the last dimension) to the next; >=
+    int value; /* graph value whose storage this is, or GRAPH_NONE (candidates, boxes, ...) */
+    element_type element;
+    uint64_t offset;       /* words, for a batch of one */
+    uint64_t words;        /* of one image, a multiple of PLAN_ALIGN_WORDS */
+    uint32_t pixel_stride; /* elements from one pixel (row of the last dimension) to the next; >=
                               channels. Lanes between channels and pixel_stride hold finite numbers,
                               written by the producer */
     uint32_t first_level, last_level; /* live through these levels, both included */
@@ -64,24 +76,58 @@ typedef struct plan_step {
         push_scaled; /* bit i: push[i] is an arena offset, multiplied by the batch when recorded */
     uint32_t groups[3]; /* of one image; groups[2] is multiplied by the batch: gl_WorkGroupID.z /
                            groups[2] is the image */
-    uint32_t level;     /* steps of a level are independent; one barrier between levels */
+    /* Where rows is not 0, the rows of the whole batch are one dimension that is cut into tiles,
+     * and groups says nothing: there are row_groups workgroups for each tile_rows rows or part of
+     * them, and gl_WorkGroupID.z is 0. */
+    uint32_t rows, tile_rows, row_groups;
+    uint32_t level; /* steps of a level are independent; one barrier between levels */
     int reads[PLAN_MAX_OPERANDS], writes[PLAN_MAX_OPERANDS]; /* buffers */
     uint32_t read_count, write_count;
     uint64_t flops, bytes_read, bytes_written, weight_bytes; /* of one image; weights once */
+    int tunable;            /* the element of plan_options.choices that decides the step, or -1 */
+    uint32_t variant_index; /* which candidate it is, of variant_count; 0 of 1 when not tunable */
+    uint32_t variant_count;
 } plan_step;
+
+/* Whose device: what candidate 0 of a tunable step is chosen by. */
+typedef enum plan_vendor {
+    VENDOR_UNKNOWN = 0,
+    VENDOR_NVIDIA,
+    VENDOR_AMD,
+    VENDOR_INTEL,
+    VENDOR_ARM,
+    VENDOR_QUALCOMM,
+    VENDOR_APPLE,
+    VENDOR_SOFTWARE, /* a driver that runs on the processor */
+} plan_vendor;
 
 /* What the planner may rely on. Zeroed members mean what every Vulkan 1.1 device has. */
 typedef struct plan_target {
     uint32_t max_invocations;  /* a workgroup; 0: 128 */
     uint32_t max_shared_bytes; /* 0: 16384 */
     uint32_t max_groups[3];    /* 0: 65535 */
+    plan_vendor vendor;
+    uint32_t subgroup_size; /* 0: unknown */
+    bool has_fp16;          /* arithmetic and 16-bit storage, enabled on the device */
+    struct {
+        uint32_t m, n, k;
+        const char *shader; /* the module that is built for them; static */
+    } matrix;               /* cooperative matrices, fp16 times fp16 into fp32; 0: none */
 } plan_target;
 
 typedef struct plan_options {
     plan_target target;
+    plan_precision precision;
     bool keep_outputs;       /* graph outputs stay readable after the run */
     bool keep_all;           /* every value stays readable (no sharing): for verify */
+    uint32_t batch;          /* pictures of a submission that it should be fastest for; 0: 1 */
     uint32_t max_detections; /* capacity of the results of one image; 0: every anchor */
+    /* Which candidate each tunable step takes, in the order of plan_step.tunable; NULL, or fewer
+     * than there are: candidate 0. Read by plan_create alone. How many candidates a step has
+     * follows from graph, target and options; a choice that is not among them is STATUS_ARGUMENT.
+     */
+    const uint8_t *choices;
+    size_t choice_count;
 } plan_options;
 
 typedef struct plan {
@@ -92,6 +138,7 @@ typedef struct plan {
     plan_options options;
     plan_step *steps; /* in the order of their levels */
     size_t step_count;
+    uint32_t tunable_count;
     plan_buffer *buffers;
     size_t buffer_count;
     int *value_buffer; /* by graph value: the buffer of its storage, or GRAPH_NONE */
@@ -114,6 +161,11 @@ void plan_destroy(plan *p);
 
 /* Writes all weights in the layout that the kernels read: p->weight_words words. */
 void plan_pack_weights(const plan *p, float *words);
+/* Replaces the kernels of g's convolutions and dense layers by what a plan of this precision packs,
+ * so that a reference may judge a device by the numbers that it has. */
+status plan_round_weights(graph *g, plan_precision precision, error *err);
+/* The workgroups of a step for a batch. False when the target does not run so many. */
+bool plan_step_groups(const plan *p, const plan_step *s, uint32_t batch, uint32_t groups[3]);
 /* words of one image's storage of value v's base (buffer->words of them) -> dense floats of v */
 void plan_unpack_value(const plan *p, int v, const float *words, float *dense);
 

@@ -33,4 +33,18 @@ status reference_run(const graph *g, reference_values *values, error *err);
  * arrays above hold this. */
 double reference_gamma(uint64_t terms);
 
+/* The contract of fp16 storage (engine/plan.h, ELEMENT_F16), where sums stay fp32. Of the three
+ * things that are stored, the inputs are taken as the device holds them and the kernels as it
+ * packed them (plan_round_weights): both are exact then. So the bound above holds for what is
+ * computed, and storing that as binary16 adds
+ *     2^-11 |computed|   rounding to nearest of 11 bits
+ *     2^-14              where |computed| may be below that: it becomes zero
+ * with |computed| <= |exact| + bound. What exceeds 65504 is infinite, and so outside.
+ * Widens the bounds of `count` elements that are stored so; `exact` are their values. */
+void reference_widen_for_halves(const float *exact, float *bound, uint64_t count);
+/* Likewise for storage as bfloat16, which has 8 bits and a float's exponents: storing adds
+ *     2^-8 |computed|
+ * and nothing else. */
+void reference_widen_for_bf16(const float *exact, float *bound, uint64_t count);
+
 #endif

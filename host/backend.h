@@ -1,5 +1,5 @@
 /* What a session drives: one plan or graph made ready on one device. The one function table between
- * the API and the devices (Vulkan, reference).
+ * the API and the devices (Vulkan, cpu, reference).
  *
  * A backend belongs to one thread at a time. It has `slots` independent sets of buffers; a slot
  * goes submit -> wait -> (result, read_value)* and may then be submitted again. */
@@ -30,10 +30,10 @@ typedef struct backend_result {
 
 typedef struct backend_memory { /* bytes that this backend allocated */
     uint64_t device_bytes, host_visible_bytes;
+    /* of the cpu alone, a plan says it of others: of one image, and how many images' there are */
+    uint64_t arena_bytes, weight_bytes;
+    uint32_t arena_count;
 } backend_memory;
-
-/* Every wait ends: what "forever" means. */
-#define BACKEND_MAX_WAIT_NS 600000000000ull
 
 typedef struct backend backend;
 
@@ -47,6 +47,15 @@ typedef struct backend_functions {
     status (*read_value)(backend *b, uint32_t slot, uint32_t image, int value, float *dense,
                          error *err);
     void (*memory)(backend *b, backend_memory *out);
+    /* what it runs, in order */
+    uint32_t (*step_count)(const backend *b);
+    void (*step)(const backend *b, uint32_t index, vkdet_step *out); /* index < step_count */
+    /* Both measure, as vkdet_session_profile and vkdet_session_repeat say; `runs` is at least 1.
+     * STATUS_BUSY while a slot is in flight; afterwards no slot holds results. */
+    status (*profile)(backend *b, const backend_request *request, uint32_t runs, uint64_t *step_ns,
+                      uint64_t *total_ns, error *err);
+    status (*repeat)(backend *b, const backend_request *request, uint32_t runs, uint64_t *ns,
+                     error *err);
     void (*destroy)(backend *b);
 } backend_functions;
 
@@ -63,7 +72,18 @@ typedef struct backend_params {
     uint32_t max_batch, slots, max_detections;
     bool keep_outputs, keep_all;
     const char *cache_dir; /* pipeline cache; NULL: none */
+    vkdet_precision precision; /* never auto */
+    uint32_t threads;          /* cpu; 0: one a core */
 } backend_params;
+
+/* What the backends on the host (cpu, reference) ask of their parameters: a batch, a slot, an input
+ * and outputs that fit the card, a cost within bounds. */
+status backend_params_check(const backend_params *p, error *err);
+/* and of a request; head NULL: no boxes. *nms is the request's, its max_detections within the
+ * capacity. */
+status backend_request_check(const detector_head *head, uint32_t max_batch,
+                             uint32_t max_detections, const backend_request *request,
+                             nms_params *nms, error *err);
 
 /* graph as imported; scalar, one thread (host/reference) */
 status reference_backend_create(const backend_params *params, backend **out, error *err);

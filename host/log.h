@@ -8,10 +8,16 @@
 #define LOG_TABLE(X)                                                                               \
     X(device_picked, VKDET_LOG_INFO)                                                               \
     X(no_vulkan, VKDET_LOG_WARNING)                                                                \
+    X(no_gpu, VKDET_LOG_INFO)                                                                      \
     X(validation, VKDET_LOG_ERROR)                                                                 \
     X(cache_loaded, VKDET_LOG_DEBUG)                                                               \
     X(cache_ignored, VKDET_LOG_WARNING)                                                            \
     X(cache_not_written, VKDET_LOG_WARNING)                                                        \
+    X(tuned, VKDET_LOG_INFO)                                                                       \
+    X(tuning_skipped, VKDET_LOG_INFO)                                                              \
+    X(tuning_loaded, VKDET_LOG_DEBUG)                                                              \
+    X(tuning_ignored, VKDET_LOG_WARNING)                                                           \
+    X(tuning_not_kept, VKDET_LOG_WARNING)                                                          \
     X(memory_bill, VKDET_LOG_DEBUG)                                                                \
     X(near_ties, VKDET_LOG_INFO)                                                                   \
     X(device_lost, VKDET_LOG_ERROR)                                                                \

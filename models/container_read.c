@@ -187,6 +187,8 @@ static status read_tensors(container_reader *r, error *err)
         }
     }
     r->table.count = count;
+    r->m->tensors = r->table.entries;
+    r->m->tensor_count = count;
     qsort(r->table.entries, count, sizeof *r->table.entries, by_begin);
     for (size_t i = 0; i < count; i++) {
         if (json_object_set_new(r->table.by_name, r->table.entries[i].name,

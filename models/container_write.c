@@ -1,8 +1,10 @@
 /* Graph and card -> container. Equal input gives equal bytes. */
 #include "models/container.h"
 
+#include "engine/half.h"
 #include "models/files.h"
 #include "models/model.h"
+#include "models/weight_type.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +12,8 @@
 typedef struct container_writer {
     const graph *g;
     region *scratch;
-    const char **names; /* of the tensors, unique */
+    const char **names; /* of the weights' tensors, unique */
+    size_t *order;      /* entry k stores weight order[k] */
     tensor_entry *entries;
     json_t *header, *graph, *taken;
     char *graph_text, *header_text;
@@ -45,20 +48,31 @@ static status name_tensors(container_writer *w, error *err)
     return STATUS_OK;
 }
 
-static status lay_out(container_writer *w, error *err)
+/* There are no gaps between tensors, so those of four bytes an element come first: each is then
+ * aligned to its elements. */
+static status lay_out(container_writer *w, weight_type type, error *err)
 {
+    size_t count = w->g->weight_count, k = 0;
     uint64_t at = 0;
-    w->entries = region_allocate(w->scratch, w->g->weight_count, sizeof *w->entries);
-    if (!w->entries || !w->names) {
+    bool *half = region_allocate(w->scratch, count, sizeof *half);
+    w->order = region_allocate(w->scratch, count, sizeof *w->order);
+    w->entries = region_allocate(w->scratch, count, sizeof *w->entries);
+    if (!half || !w->order || !w->entries || !w->names) {
         return out_of_memory(err);
     }
-    for (size_t i = 0; i < w->g->weight_count; i++) {
-        const weight *from = &w->g->weights[i];
-        uint64_t bytes = shape_elements(from->shape) * sizeof(float);
-        w->entries[i] = (tensor_entry){w->names[i], from->shape, at, at + bytes, false};
-        at += bytes;
+    status code = weights_choose(w->g, type, half, err);
+    for (int halves = 0; code == STATUS_OK && halves < 2; halves++) {
+        for (size_t i = 0; i < count; i++) {
+            if (half[i] == (halves == 1)) {
+                shape s = w->g->weights[i].shape;
+                uint64_t end = at + shape_elements(s) * (halves ? sizeof(uint16_t) : sizeof(float));
+                w->entries[k] = (tensor_entry){w->names[i], s, at, end, half[i]};
+                w->order[k++] = i;
+                at = end;
+            }
+        }
     }
-    return STATUS_OK;
+    return code;
 }
 
 static json_t *entry_json(const tensor_entry *e)
@@ -84,12 +98,48 @@ static char *dump(container_writer *w, const json_t *root, size_t room, size_t *
     return text;
 }
 
+typedef status (*byte_sink)(void *user, const void *bytes, size_t size, error *err);
+
+/* Entry k's bytes as they stand in the file. */
+static status send_tensor(const container_writer *w, size_t k, byte_sink sink, void *user,
+                          error *err)
+{
+    enum { CHUNK = 2048 };
+    const float *data = w->g->weights[w->order[k]].data;
+    uint64_t count = shape_elements(w->entries[k].shape);
+    uint16_t halves[CHUNK]; /* little-endian, as the machine is (container.h) */
+    status code = STATUS_OK;
+    if (!w->entries[k].half) {
+        return sink(user, data, (size_t)count * sizeof *data, err);
+    }
+    for (uint64_t i = 0; code == STATUS_OK && i < count;) {
+        size_t used = 0;
+        while (used < CHUNK && i < count) {
+            halves[used++] = half_from_float(data[i++]);
+        }
+        code = sink(user, halves, used * sizeof halves[0], err);
+    }
+    return code;
+}
+
+static status to_digest(void *user, const void *bytes, size_t size, error *err)
+{
+    (void)err;
+    digest_add(user, bytes, size);
+    return STATUS_OK;
+}
+
+static status to_file(void *user, const void *bytes, size_t size, error *err)
+{
+    return file_writer_add(user, bytes, size, err);
+}
+
 static void digest_tensors(const container_writer *w, char text[DIGEST_TEXT])
 {
     digest d;
     digest_begin(&d);
-    for (size_t i = 0; i < w->g->weight_count; i++) {
-        digest_add(&d, w->g->weights[i].data, w->entries[i].end - w->entries[i].begin);
+    for (size_t k = 0; k < w->g->weight_count; k++) {
+        (void)send_tensor(w, k, to_digest, &d, NULL);
     }
     digest_end(&d, text);
 }
@@ -119,7 +169,7 @@ static status make_header(container_writer *w, const char *card_json, size_t car
         return out_of_memory(err);
     }
     for (size_t i = 0; i < w->g->weight_count; i++) {
-        if (json_object_set_new(w->header, w->names[i], entry_json(&w->entries[i])) != 0) {
+        if (json_object_set_new(w->header, w->entries[i].name, entry_json(&w->entries[i])) != 0) {
             return out_of_memory(err);
         }
     }
@@ -147,19 +197,18 @@ static status write_all(container_writer *w, const char *path, error *err)
         code = file_writer_add(&w->file, w->header_text, w->header_size, err);
     }
     for (size_t i = 0; code == STATUS_OK && i < w->g->weight_count; i++) {
-        code = file_writer_add(&w->file, w->g->weights[i].data,
-                               w->entries[i].end - w->entries[i].begin, err);
+        code = send_tensor(w, i, to_file, &w->file, err);
     }
     return code == STATUS_OK ? file_writer_finish(&w->file, err) : code;
 }
 
 status model_write(const allocator *a, const graph *g, const char *card_json, size_t card_size,
-                   const char *path, error *err)
+                   weight_type type, const char *path, error *err)
 {
     container_writer w = {.g = g, .scratch = region_create(a)};
     status code = w.scratch ? name_tensors(&w, err) : out_of_memory(err);
     if (code == STATUS_OK) {
-        code = lay_out(&w, err);
+        code = lay_out(&w, type, err);
     }
     if (code == STATUS_OK) {
         code = make_header(&w, card_json, card_size, err);

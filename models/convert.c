@@ -27,7 +27,7 @@ static status check_target(const char *path, error *err)
 }
 
 status model_convert(const allocator *a, const char *model_path, const char *card_path,
-                     const char *out_path, error *err)
+                     weight_type type, const char *out_path, error *err)
 {
     unsigned char *text = NULL;
     size_t size = 0;
@@ -58,7 +58,7 @@ status model_convert(const allocator *a, const char *model_path, const char *car
         }
     }
     if (code == STATUS_OK) {
-        code = model_write(a, g, (const char *)text, size, out_path, err);
+        code = model_write(a, g, (const char *)text, size, type, out_path, err);
     }
     graph_destroy(g);
     memory_release(a, text);

@@ -2,7 +2,7 @@
  * shape that was stored must be the same. */
 #include "models/graph_json.h"
 
-#include "models/half.h"
+#include "engine/half.h"
 #include "models/reader.h"
 
 #include <math.h>

@@ -22,6 +22,9 @@ typedef struct card {
     float variance[4];
     uint32_t class_count;
     int background;
+    struct {
+        bool fp16, bf16;
+    } fit; /* precisions whose detections were compared with fp32's and agree */
     card_label *labels;
     size_t label_count; /* at least one; the first is the default */
     nms_params nms;     /* the defaults */
@@ -31,9 +34,19 @@ typedef struct card {
     size_t file_count;
 } card;
 
+/* How a container stores weights (models/FORMAT.md). */
+typedef enum weight_type {
+    WEIGHTS_EXACT = 0, /* F16 where a tensor loses nothing by it, else F32 */
+    WEIGHTS_FP16,      /* F16, rounded; parameters of batch norms as in EXACT */
+    WEIGHTS_FP32,
+    WEIGHTS_TYPE_COUNT
+} weight_type;
+/* "exact", "fp16", "fp32" */
+bool weight_type_from_name(const char *name, weight_type *out);
+
 typedef struct model {
     allocator alloc;
-    region *memory; /* card and head */
+    region *memory; /* card, head and tensors */
     graph *graph;   /* as imported, before any pass */
     card card;
     const char *card_json; /* as stored */
@@ -41,7 +54,9 @@ typedef struct model {
     void *mapping;         /* of the container file, or NULL */
     size_t mapping_size;
     uint64_t file_bytes;
-    char digest[65]; /* SHA-256 of the tensor data, hex */
+    char digest[65];                    /* SHA-256 of the tensor data, hex */
+    const struct tensor_entry *tensors; /* as stored, in the order of their bytes */
+    size_t tensor_count;
 } model;
 
 /* Parses and checks a card; strings and arrays live in r. `text` need not be terminated. */
@@ -66,15 +81,16 @@ status model_open(const allocator *a, const char *path, model **out, error *err)
 status model_open_memory(const allocator *a, const void *bytes, size_t size, model **out,
                          error *err);
 void model_destroy(model *m);
-/* g as imported; its card as text, already checked. Writes beside `path` and renames. */
+/* g as imported; its card as text, already checked. Writes beside `path` and renames. STATUS_LIMIT
+ * names a tensor that WEIGHTS_FP16 cannot hold. */
 status model_write(const allocator *a, const graph *g, const char *card_json, size_t card_size,
-                   const char *path, error *err);
+                   weight_type type, const char *path, error *err);
 /* import + card + write; checks card.files' SHA-256 where given */
 status model_convert(const allocator *a, const char *model_path, const char *card_path,
-                     const char *out_path, error *err);
+                     weight_type type, const char *out_path, error *err);
 
-/* JSON for `vkdet inspect --json`: card, layers, shapes, parameters, MACs, memory. Released with
- * memory_release. */
+/* JSON for `vkdet inspect --json`: card, layers, shapes, parameters, MACs, memory, tensors as
+ * stored. Released with memory_release. */
 status model_describe(const model *m, char **json, error *err);
 
 #endif

@@ -12,8 +12,8 @@
  * weight, acc).
  *
  * Packed weights of a branch, from push.branch[].record: conv2d_record, bias [blocks][4], kernel
- * [input block of the group][ky][kx][input channel of the block][output block][4]; what rounds
- * channels up to four is zero. */
+ * [input block of the group][ky][kx][input channel of the block][output block][4], floats or halves;
+ * what rounds channels up to four is zero. */
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
@@ -21,6 +21,7 @@
 #include "common.glsl"
 #include "activation.glsl"
 #include "vectors.glsl"
+#include "conv2d_record.glsl"
 
 layout(constant_id = SPEC_CONV2D_KERNEL_H) const uint KERNEL_H = 3;
 layout(constant_id = SPEC_CONV2D_KERNEL_W) const uint KERNEL_W = 3;
@@ -35,32 +36,23 @@ layout(constant_id = SPEC_CONV2D_POOL) const uint POOL = 0;
 layout(constant_id = SPEC_CONV2D_ANY) const uint ANY = 1;
 layout(constant_id = SPEC_CONV2D_ROW_REUSE) const uint ROW_REUSE = 1;
 layout(constant_id = SPEC_CONV2D_SCALAR) const uint SCALAR = 1;
+layout(constant_id = SPEC_CONV2D_LANES) const uint LANES = 1;
+layout(constant_id = SPEC_CONV2D_HALF) const uint HALF = 0;
+const bool SOURCE_HALF = (HALF & HALF_SOURCE) != 0;
+const bool MAP_HALF = (HALF & HALF_TARGET) != 0;
+const bool POOLED_HALF = (HALF & HALF_SECOND) != 0;
+const bool WEIGHTS_HALF = (HALF & HALF_WEIGHTS) != 0;
 
 /* input cells of a row of the tile that are held at once */
 const uint CELLS =
     ROW_REUSE != 0 ? (TILE_W - 1) * STRIDE_W + (KERNEL_W - 1) * DILATION_W + 1 : TILE_W;
 const uint TILE = TILE_H * TILE_W;
+const uint TAPS = ROW_REUSE != 0 && KERNEL_W <= 4 ? KERNEL_W : 1; /* multiplied at once */
 
 layout(push_constant) uniform push_block
 {
     conv2d_push push;
 };
-
-conv2d_record read_record(uint at)
-{
-    conv2d_record r;
-    r.act = activation_words(weight_words[at], weights[at + 1], weights[at + 2], weights[at + 3]);
-    r.channels = weight_words[at + 4];
-    r.flags = weight_words[at + 5];
-    r.source_offset = weight_words[at + 6];
-    r.map_words = weight_words[at + 7];
-    r.map_offset = weight_words[at + 8];
-    r.map_stride = weight_words[at + 9];
-    r.pooled_words = weight_words[at + 10];
-    r.pooled_offset = weight_words[at + 11];
-    r.pooled_stride = weight_words[at + 12];
-    return r;
-}
 
 vec4 cells[TILE_H * CELLS];
 vec4 acc[BLOCKS * TILE];
@@ -78,34 +70,38 @@ void load_cells(uint source4, int y, int x, int step)
         {
             int column = x + int(c) * step;
             bool inside = row_inside && column >= 0 && column < int(push.source_width);
-            vec4 v = arena4[row4 + uint(inside ? column : 0) * push.source_blocks];
+            vec4 v = load4(row4 + uint(inside ? column : 0) * push.source_blocks, SOURCE_HALF);
             cells[r * CELLS + c] = mix(vec4(0.0), v, bvec4(inside));
         }
     }
 }
 
-/* One tap: cells of the tile times four input channels' weights of each output block. */
+/* `TAPS` taps of a kernel row: cells of the tile times four input channels' weights of each output
+ * block. A sum stays where it is for all of them. */
 void accumulate(uint kernel4, uint all_blocks, uint block, uint lanes, uint first_cell,
-                uint cell_step)
+                uint tap_step, uint cell_step)
 {
     [[unroll]] for (uint b = 0; b < BLOCKS; ++b)
     {
         uint at = kernel4 + min(block + b * lanes, all_blocks - 1);
-        vec4 w0 = weights4[at];
-        vec4 w1 = weights4[at + all_blocks];
-        vec4 w2 = weights4[at + 2 * all_blocks];
-        vec4 w3 = weights4[at + 3 * all_blocks];
-        [[unroll]] for (uint r = 0; r < TILE_H; ++r)
+        vec4 w[4 * TAPS];
+        [[unroll]] for (uint i = 0; i < 4 * TAPS; ++i)
         {
-            [[unroll]] for (uint c = 0; c < TILE_W; ++c)
+            w[i] = weight4(at + i * all_blocks, WEIGHTS_HALF);
+        }
+        [[unroll]] for (uint i = 0; i < TILE; ++i)
+        {
+            vec4 sum = acc[b * TILE + i];
+            uint cell = i / TILE_W * CELLS + first_cell + i % TILE_W * cell_step;
+            [[unroll]] for (uint k = 0; k < TAPS; ++k)
             {
-                vec4 v = cells[r * CELLS + first_cell + c * cell_step];
-                vec4 sum = acc[b * TILE + r * TILE_W + c];
-                sum = fma(v.xxxx, w0, sum);
-                sum = fma(v.yyyy, w1, sum);
-                sum = fma(v.zzzz, w2, sum);
-                acc[b * TILE + r * TILE_W + c] = fma(v.wwww, w3, sum);
+                vec4 v = cells[cell + k * tap_step];
+                sum = fma(v.xxxx, w[4 * k], sum);
+                sum = fma(v.yyyy, w[4 * k + 1], sum);
+                sum = fma(v.zzzz, w[4 * k + 2], sum);
+                sum = fma(v.wwww, w[4 * k + 3], sum);
             }
+            acc[b * TILE + i] = sum;
         }
     }
 }
@@ -133,7 +129,7 @@ void finish(uint map, uint pooled, conv2d_record r, uint bias4, uint block, uint
                 if ((POOL == 0 || (r.flags & CONV2D_MAP) != 0) && oy < push.height &&
                     ox < push.width) {
                     store_channels(map + (oy * push.width + ox) * r.map_stride + channel, v, count,
-                                   SCALAR == 0 || (r.flags & CONV2D_MAP_VECTOR) != 0);
+                                   SCALAR == 0 || (r.flags & CONV2D_MAP_VECTOR) != 0, MAP_HALF);
                 }
             }
             if (POOL != 0 && (r.flags & CONV2D_POOLED) != 0) {
@@ -150,7 +146,8 @@ void finish(uint map, uint pooled, conv2d_record r, uint bias4, uint block, uint
                     if (py < pooled_height && px < pooled_width) {
                         store_channels(
                             pooled + (py * pooled_width + px) * r.pooled_stride + channel, v, count,
-                            SCALAR == 0 || (r.flags & CONV2D_POOLED_VECTOR) != 0);
+                            SCALAR == 0 || (r.flags & CONV2D_POOLED_VECTOR) != 0,
+                            POOLED_HALF);
                     }
                 }
             }
@@ -162,7 +159,7 @@ void main()
 {
     uint group = group_index();
     uint channel_group = group % push.channel_groups;
-    uint lane_bits = push.lanes_pool & 0xffu;
+    uint lane_bits = LANES != 0 ? push.lanes_pool & 0xffu : 0;
     uint lanes = 1u << lane_bits;
     uint tile = group / push.channel_groups * (gl_WorkGroupSize.x >> lane_bits) +
                 (gl_LocalInvocationID.x >> lane_bits);
@@ -183,10 +180,13 @@ void main()
     }
 
     uint image = gl_WorkGroupID.z;
-    uint source4 = (push.branch[branch].source + image * push.source_words + r.source_offset) / 4;
+    uint source4 = (elements_of(push.branch[branch].source + image * push.source_words,
+                                SOURCE_HALF) +
+                    r.source_offset) /
+                   4;
     source4 += block / push.group_blocks * push.group_source_blocks;
     uint bias4 = (record_at + CONV2D_RECORD_WORDS) / 4;
-    uint kernel4 = bias4 + all_blocks;
+    uint kernel4 = elements_of(4 * (bias4 + all_blocks), WEIGHTS_HALF) / 4;
     int y = int(ty * STRIDE_H) - int(high_half(push.pad));
     int x = int(tx * STRIDE_W) - int(low_half(push.pad));
 
@@ -201,22 +201,25 @@ void main()
             int row = y + int(ky * DILATION_H);
             if (ROW_REUSE != 0) {
                 load_cells(source4 + s, row, x, 1);
-                [[unroll]] for (uint kx = 0; kx < KERNEL_W; ++kx)
+                [[unroll]] for (uint kx = 0; kx < KERNEL_W; kx += TAPS)
                 {
-                    accumulate(kernel4, all_blocks, block, lanes, kx * DILATION_W, STRIDE_W);
-                    kernel4 += 4 * all_blocks;
+                    accumulate(kernel4, all_blocks, block, lanes, kx * DILATION_W, DILATION_W,
+                               STRIDE_W);
+                    kernel4 += 4 * TAPS * all_blocks;
                 }
             } else {
                 [[dont_unroll]] for (uint kx = 0; kx < KERNEL_W; ++kx)
                 {
                     load_cells(source4 + s, row, x + int(kx * DILATION_W), int(STRIDE_W));
-                    accumulate(kernel4, all_blocks, block, lanes, 0, 1);
+                    accumulate(kernel4, all_blocks, block, lanes, 0, 0, 1);
                     kernel4 += 4 * all_blocks;
                 }
             }
         }
     }
-    uint map = push.branch[branch].map + image * r.map_words + r.map_offset;
-    uint pooled = push.branch[branch].pooled + image * r.pooled_words + r.pooled_offset;
+    uint map =
+        elements_of(push.branch[branch].map + image * r.map_words, MAP_HALF) + r.map_offset;
+    uint pooled = elements_of(push.branch[branch].pooled + image * r.pooled_words, POOLED_HALF) +
+                  r.pooled_offset;
     finish(map, pooled, r, bias4, block, lanes, ty, tx);
 }

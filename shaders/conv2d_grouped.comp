@@ -7,6 +7,11 @@
 #include "shaders/interface.h"
 #include "common.glsl"
 #include "activation.glsl"
+#include "vectors.glsl"
+
+layout(constant_id = SPEC_CONV2D_GROUPED_HALF) const uint HALF = 0;
+const bool SOURCE_HALF = (HALF & HALF_SOURCE) != 0;
+const bool WEIGHTS_HALF = (HALF & HALF_WEIGHTS) != 0;
 
 layout(push_constant) uniform push_block
 {
@@ -22,15 +27,16 @@ void main()
         return;
     }
     uint o = i % lanes, p = i / lanes;
-    uint at = operand_begin(push.target) + p * push.target.stride + o;
+    uint at = operand_begin(push.target, false) + p * push.target.stride + o;
     if (o >= push.channels) {
         arena[at] = 0.0;
         return;
     }
     int y = int(p / push.width * high_half(push.stride)) - int(high_half(push.pad));
     int x = int(p % push.width * low_half(push.stride)) - int(low_half(push.pad));
-    uint source = operand_begin(push.source) + o / push.group_channels * push.group_source_channels;
-    uint weight = push.weights + o;
+    uint source = operand_begin(push.source, SOURCE_HALF) +
+                  o / push.group_channels * push.group_source_channels;
+    uint weight = elements_of(push.weights, WEIGHTS_HALF) + o;
     float sum = 0.0;
     for (uint ky = 0; ky < high_half(push.kernel); ++ky) {
         for (uint kx = 0; kx < low_half(push.kernel); ++kx) {
@@ -41,7 +47,8 @@ void main()
             uint pixel =
                 source + (uint(row) * push.source_width + uint(column)) * push.source.stride;
             for (uint c = 0; inside && c < push.group_source_channels; ++c) {
-                sum = fma(arena[pixel + c], weights[weight + c * push.channels], sum);
+                sum = fma(load1(pixel + c, SOURCE_HALF),
+                          weight1(weight + c * push.channels, WEIGHTS_HALF), sum);
             }
             weight += push.group_source_channels * push.channels;
         }

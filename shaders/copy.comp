@@ -10,6 +10,9 @@
 layout(constant_id = SPEC_COPY_RESHAPE) const uint RESHAPE = 0;
 layout(constant_id = SPEC_COPY_VECTOR) const uint VECTOR =
     0; /* channels are contiguous in the source, pixels aligned in both */
+layout(constant_id = SPEC_COPY_HALF) const uint HALF = 0;
+const bool SOURCE_HALF = (HALF & HALF_SOURCE) != 0;
+const bool TARGET_HALF = (HALF & HALF_TARGET) != 0;
 
 layout(push_constant) uniform push_block
 {
@@ -27,28 +30,27 @@ void main()
     }
     uint y = p / push.width, x = p % push.width;
     uint image = gl_WorkGroupID.z;
-    uint target = push.target_base + image * push.target_words + push.target_offset +
-                  y * push.target_row + x * push.target_pixel + block * 4;
-    uint source = push.source_base + image * push.source_words + push.source_offset;
+    uint target = elements_of(push.target_base + image * push.target_words, TARGET_HALF) +
+                  push.target_offset + y * push.target_row + x * push.target_pixel + block * 4;
+    uint source = elements_of(push.source_base + image * push.source_words, SOURCE_HALF) +
+                  push.source_offset;
     uint sy = y - push.top, sx = x - push.left; /* wraps to something large outside */
     bool inside = sy < push.source_height && sx < push.source_width;
     uint pixel = source + (inside ? sy * push.source_row + sx * push.source_pixel : 0);
     if (VECTOR != 0) {
-        vec4 v = arena4[pixel / 4 + block];
-        arena4[target / 4] = inside ? v : vec4(0.0);
+        vec4 v = load4(pixel / 4 + block, SOURCE_HALF);
+        store4(target / 4, inside ? v : vec4(0.0), TARGET_HALF);
         return;
     }
-    for (uint c = block * 4; c < min(block * 4 + 4, lanes); ++c) {
-        float v = 0.0;
-        if (c < push.channels && inside) {
-            if (RESHAPE != 0) {
-                uint element = p * push.channels + c;
-                v = arena[source + element / push.source_channel * push.source_pixel +
-                          element % push.source_channel];
-            } else {
-                v = arena[pixel + c * push.source_channel];
-            }
+    vec4 v = vec4(0.0);
+    for (uint c = block * 4; c < min(block * 4 + 4, push.channels) && inside; ++c) {
+        uint at = pixel + c * push.source_channel;
+        if (RESHAPE != 0) {
+            uint element = p * push.channels + c;
+            at = source + element / push.source_channel * push.source_pixel +
+                 element % push.source_channel;
         }
-        arena[target + c - block * 4] = v;
+        v[c - block * 4] = load1(at, SOURCE_HALF);
     }
+    store_channels(target, v, lanes - block * 4, false, TARGET_HALF);
 }

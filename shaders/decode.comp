@@ -22,7 +22,7 @@ shared uint group_first;
 /* centre-size coding of SSD in the order of operations of engine/detector.h */
 vec4 decode_box(uint anchor)
 {
-    uint at = operand_begin(push.loc) + anchor * push.loc.stride;
+    uint at = operand_begin(push.loc, false) + anchor * push.loc.stride;
     vec4 corners = weights4[push.anchors / 4 + anchor];
     precise vec2 size = corners.zw - corners.xy;
     precise vec2 centre = (corners.xy + corners.zw) / 2.0;
@@ -49,7 +49,7 @@ void main()
     float best = uintBitsToFloat(0xff800000u);
     uint best_class = 0;
     if (anchor < push.anchor_count) {
-        uint at = operand_begin(push.scores) + anchor * push.scores.stride;
+        uint at = operand_begin(push.scores, false) + anchor * push.scores.stride;
         for (uint c = 0; c < push.class_count; ++c) {
             float score = arena[at + c];
             if (c != push.background && score > best) {

@@ -15,6 +15,10 @@
 layout(constant_id = SPEC_DENSE_SLICES) const uint SLICES = 16;
 layout(constant_id = SPEC_DENSE_ANY) const uint ANY = 1;
 layout(constant_id = SPEC_DENSE_VECTOR) const uint VECTOR = 1;
+layout(constant_id = SPEC_DENSE_HALF) const uint HALF = 0;
+const bool SOURCE_HALF = (HALF & HALF_SOURCE) != 0;
+const bool TARGET_HALF = (HALF & HALF_TARGET) != 0;
+const bool WEIGHTS_HALF = (HALF & HALF_WEIGHTS) != 0;
 
 layout(push_constant) uniform push_block
 {
@@ -33,15 +37,17 @@ void main()
     uint i = group_index() * columns + lane % columns;
     uint block = i % blocks, pixel = i / blocks;
     bool inside = pixel < push.pixels;
-    uint source4 = (operand_begin(push.source) + (inside ? pixel : 0) * push.source.stride) / 4;
+    uint source4 =
+        (operand_begin(push.source, SOURCE_HALF) + (inside ? pixel : 0) * push.source.stride) / 4;
+    uint kernel4 = elements_of(push.weights, WEIGHTS_HALF) / 4 + block;
     vec4 sum = vec4(0.0);
     for (uint s = slice; s < push.source_blocks; s += SLICES) {
-        vec4 v = arena4[source4 + s];
-        uint at = push.weights / 4 + s * 4 * blocks + block;
-        sum = fma(v.xxxx, weights4[at], sum);
-        sum = fma(v.yyyy, weights4[at + blocks], sum);
-        sum = fma(v.zzzz, weights4[at + 2 * blocks], sum);
-        sum = fma(v.wwww, weights4[at + 3 * blocks], sum);
+        vec4 v = load4(source4 + s, SOURCE_HALF);
+        uint at = kernel4 + s * 4 * blocks;
+        sum = fma(v.xxxx, weight4(at, WEIGHTS_HALF), sum);
+        sum = fma(v.yyyy, weight4(at + blocks, WEIGHTS_HALF), sum);
+        sum = fma(v.zzzz, weight4(at + 2 * blocks, WEIGHTS_HALF), sum);
+        sum = fma(v.wwww, weight4(at + 3 * blocks, WEIGHTS_HALF), sum);
     }
     sums[lane] = sum;
     for (uint half_slices = SLICES / 2; half_slices > 0; half_slices /= 2) {
@@ -53,7 +59,8 @@ void main()
     if (slice == 0 && inside) {
         vec4 v = sums[lane] + weights4[push.bias / 4 + block];
         v = ANY != 0 ? activate(v, push.act) : relu(v, push.act);
-        store_channels(operand_begin(push.target) + pixel * push.target.stride + block * 4, v,
-                       push.channels - block * 4, VECTOR != 0);
+        store_channels(operand_begin(push.target, TARGET_HALF) + pixel * push.target.stride +
+                           block * 4,
+                       v, push.channels - block * 4, VECTOR != 0, TARGET_HALF);
     }
 }

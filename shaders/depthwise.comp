@@ -1,6 +1,7 @@
-/* Depthwise convolution: an invocation computes four output channels of TILE_W pixels of a row.
+/* Depthwise convolution: an invocation computes four output channels of TILE_H x TILE_W pixels.
  * Consecutive invocations take consecutive channel blocks. Output channel o reads input channel o /
- * MULTIPLIER.
+ * MULTIPLIER. With REUSE an input row is loaded once for all output rows and taps under it, and all
+ * weights are held; without, TILE_H is 1.
  *
  * Order of accumulation: kernel row, kernel column; then bias, then activation. */
 #version 450
@@ -21,71 +22,128 @@ layout(constant_id = SPEC_DEPTHWISE_TILE_W) const uint TILE_W = 2;
 layout(constant_id = SPEC_DEPTHWISE_MULTIPLIER) const uint MULTIPLIER = 1;
 layout(constant_id = SPEC_DEPTHWISE_ANY) const uint ANY = 1;
 layout(constant_id = SPEC_DEPTHWISE_VECTOR) const uint VECTOR = 1;
+layout(constant_id = SPEC_DEPTHWISE_HALF) const uint HALF = 0;
+layout(constant_id = SPEC_DEPTHWISE_TILE_H) const uint TILE_H = 1;
+layout(constant_id = SPEC_DEPTHWISE_REUSE) const uint REUSE = 0;
+const bool SOURCE_HALF = (HALF & HALF_SOURCE) != 0;
+const bool TARGET_HALF = (HALF & HALF_TARGET) != 0;
+const bool WEIGHTS_HALF = (HALF & HALF_WEIGHTS) != 0;
 
 layout(push_constant) uniform push_block
 {
     depthwise_push push;
 };
 
-/* the inputs of output channels channel .. channel + 3 at a pixel that begins at word `pixel` */
+/* the inputs of output channels channel .. channel + 3 at a pixel that begins at element `pixel` */
 vec4 load_inputs(uint pixel, uint channel)
 {
     if (MULTIPLIER == 1) {
-        return arena4[(pixel + channel) >> 2];
+        return load4((pixel + channel) >> 2, SOURCE_HALF);
     }
     uint last = push.channels - 1;
-    return vec4(arena[pixel + channel / MULTIPLIER],
-                arena[pixel + min(channel + 1, last) / MULTIPLIER],
-                arena[pixel + min(channel + 2, last) / MULTIPLIER],
-                arena[pixel + min(channel + 3, last) / MULTIPLIER]);
+    return vec4(load1(pixel + channel / MULTIPLIER, SOURCE_HALF),
+                load1(pixel + min(channel + 1, last) / MULTIPLIER, SOURCE_HALF),
+                load1(pixel + min(channel + 2, last) / MULTIPLIER, SOURCE_HALF),
+                load1(pixel + min(channel + 3, last) / MULTIPLIER, SOURCE_HALF));
+}
+
+const uint TILE = TILE_H * TILE_W;
+/* what the tile reads, with REUSE (whose kernels are not dilated) */
+const uint ROWS = (TILE_H - 1) * STRIDE_H + KERNEL_H;
+const uint CELLS = (TILE_W - 1) * STRIDE_W + KERNEL_W;
+const uint TAPS = REUSE != 0 ? KERNEL_H * KERNEL_W : 1;
+
+vec4 acc[TILE];
+uint source, block;
+
+/* the input at y, x, zero outside the map */
+vec4 load_cell(int y, int x)
+{
+    bool inside =
+        y >= 0 && y < int(push.source_height) && x >= 0 && x < int(push.source_width);
+    uint pixel = inside ? uint(y) * push.source_width + uint(x) : 0;
+    vec4 v = load_inputs(source + pixel * push.source.stride, block * 4);
+    return mix(vec4(0.0), v, bvec4(inside));
+}
+
+void accumulate_rows(uint kernel4, uint blocks, int y, int x)
+{
+    vec4 w[TAPS];
+    [[unroll]] for (uint i = 0; i < TAPS; ++i)
+    {
+        w[i] = weight4(kernel4 + i * blocks, WEIGHTS_HALF);
+    }
+    [[unroll]] for (uint r = 0; r < ROWS; ++r)
+    {
+        vec4 cells[CELLS];
+        [[unroll]] for (uint c = 0; c < CELLS; ++c)
+        {
+            cells[c] = load_cell(y + int(r), x + int(c));
+        }
+        [[unroll]] for (uint i = 0; i < TILE; ++i)
+        {
+            uint first = i / TILE_W * STRIDE_H; /* the row of its first taps */
+            if (r >= first && r < first + KERNEL_H) {
+                [[unroll]] for (uint kx = 0; kx < KERNEL_W; ++kx)
+                {
+                    acc[i] = fma(cells[i % TILE_W * STRIDE_W + kx],
+                                 w[(r - first) * KERNEL_W + kx], acc[i]);
+                }
+            }
+        }
+    }
+}
+
+void accumulate_taps(uint kernel4, uint blocks, int y, int x)
+{
+    [[dont_unroll]] for (uint ky = 0; ky < KERNEL_H; ++ky)
+    {
+        [[dont_unroll]] for (uint kx = 0; kx < KERNEL_W; ++kx)
+        {
+            vec4 w = weight4(kernel4, WEIGHTS_HALF);
+            kernel4 += blocks;
+            [[unroll]] for (uint c = 0; c < TILE_W; ++c)
+            {
+                vec4 v = load_cell(y + int(ky * DILATION_H), x + int(c * STRIDE_W + kx * DILATION_W));
+                acc[c] = fma(v, w, acc[c]);
+            }
+        }
+    }
 }
 
 void main()
 {
     uint blocks = (push.channels + 3) / 4;
     uint i = invocation_index();
-    uint block = i % blocks, tile = i / blocks;
-    uint oy = tile / push.tiles_x, ox = tile % push.tiles_x * TILE_W;
+    uint tile = i / blocks;
+    uint oy = tile / push.tiles_x * TILE_H, ox = tile % push.tiles_x * TILE_W;
+    block = i % blocks;
     if (oy >= push.height) {
         return;
     }
     int y = int(oy * STRIDE_H) - int(high_half(push.pad));
     int x = int(ox * STRIDE_W) - int(low_half(push.pad));
-    uint source = operand_begin(push.source);
-    uint kernel4 = push.weights / 4 + block;
-    vec4 acc[TILE_W];
-    [[unroll]] for (uint c = 0; c < TILE_W; ++c)
+    source = operand_begin(push.source, SOURCE_HALF);
+    uint kernel4 = elements_of(push.weights, WEIGHTS_HALF) / 4 + block;
+    [[unroll]] for (uint c = 0; c < TILE; ++c)
     {
         acc[c] = vec4(0.0);
     }
-    [[dont_unroll]] for (uint ky = 0; ky < KERNEL_H; ++ky)
-    {
-        int row = y + int(ky * DILATION_H);
-        bool row_inside = row >= 0 && row < int(push.source_height);
-        uint line = source + uint(row_inside ? row : 0) * push.source_width * push.source.stride;
-        [[dont_unroll]] for (uint kx = 0; kx < KERNEL_W; ++kx)
-        {
-            vec4 w = weights4[kernel4];
-            kernel4 += blocks;
-            [[unroll]] for (uint c = 0; c < TILE_W; ++c)
-            {
-                int column = x + int(c * STRIDE_W + kx * DILATION_W);
-                bool inside = row_inside && column >= 0 && column < int(push.source_width);
-                vec4 v =
-                    load_inputs(line + uint(inside ? column : 0) * push.source.stride, block * 4);
-                acc[c] = fma(mix(vec4(0.0), v, bvec4(inside)), w, acc[c]);
-            }
-        }
+    if (REUSE != 0) {
+        accumulate_rows(kernel4, blocks, y, x);
+    } else {
+        accumulate_taps(kernel4, blocks, y, x);
     }
     vec4 bias = weights4[push.bias / 4 + block];
-    uint target = operand_begin(push.target);
-    [[unroll]] for (uint c = 0; c < TILE_W; ++c)
+    uint target = operand_begin(push.target, TARGET_HALF);
+    [[unroll]] for (uint c = 0; c < TILE; ++c)
     {
         vec4 v = acc[c] + bias;
         v = ANY != 0 ? activate(v, push.act) : relu(v, push.act);
-        if (ox + c < push.width) {
-            store_channels(target + (oy * push.width + ox + c) * push.target.stride + block * 4, v,
-                           push.channels - block * 4, VECTOR != 0);
+        uint row = oy + c / TILE_W, column = ox + c % TILE_W;
+        if (row < push.height && column < push.width) {
+            store_channels(target + (row * push.width + column) * push.target.stride + block * 4, v,
+                           push.channels - block * 4, VECTOR != 0, TARGET_HALF);
         }
     }
 }

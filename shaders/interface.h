@@ -29,9 +29,9 @@ typedef float iface_float;
 
 /* The thresholds of one submission. The IoU threshold t, a double, comes as the sum of two floats,
  * the larger first: iou_t0 + iou_t1 is within 2^-48 |t| of it, and what that leaves open is
- * reported as a near-tie (shaders/overlap.glsl), so decisions stay exact. A score passes when score >
- * score_threshold, which is the largest float not above the double that was asked for (so that the
- * float comparison decides as the double one does). */
+ * reported as a near-tie (shaders/overlap.glsl), so decisions stay exact. A score passes when score
+ * > score_threshold, which is the largest float not above the double that was asked for (so that
+ * the float comparison decides as the double one does). */
 struct request_header {
     iface_uint batch;
     iface_uint nms_mode; /* engine/detector.h nms_mode */
@@ -104,12 +104,12 @@ struct result_detection {
 #define iface_struct(name) name
 #endif
 
-/* A value in the arena, as a kernel sees it: channel c of pixel p of image b is the word
- * base + b * words + offset + p * stride + c. */
+/* A value in the arena, as a kernel sees it: channel c of pixel p of image b is the element offset
+ * + p * stride + c from the word base + b * words on. An element is a float, or half a word. */
 struct operand {
     iface_uint base; /* scaled */
     iface_uint words;
-    iface_uint offset;
+    iface_uint offset; /* elements */
     iface_uint stride;
 };
 #define OPERAND_WORDS 4
@@ -127,9 +127,17 @@ struct activation_words {
 #define VECTOR_SOURCE 1u
 #define VECTOR_TARGET 2u
 
+/* Which operands are stored as halves (engine/plan.h, ELEMENT_F16); the others are floats. What is
+ * stored as halves is always aligned. */
+#define HALF_SOURCE  1u
+#define HALF_TARGET  2u
+#define HALF_SECOND  4u /* elementwise: the second source; conv2d: the pooled map */
+#define HALF_WEIGHTS 8u /* the kernel; biases and all other weights are floats */
+
 /* preprocess: pixels -> input tensor. One invocation a pixel of the tensor. */
 #define SPEC_PREPROCESS_SAMPLING 3
 #define SPEC_PREPROCESS_ORDER    4
+#define SPEC_PREPROCESS_HALF     5
 struct preprocess_push {
     iface_struct(operand) target;
     iface_uint width; /* of the tensor */
@@ -160,9 +168,13 @@ struct preprocess_push {
 #define SPEC_CONV2D_ROW_REUSE                                                                      \
     14 /* 1: a row of the tile's input is loaded once and used by every tap of the row */
 #define SPEC_CONV2D_SCALAR 15 /* 1: the pixels of some target are not aligned, see the flags */
-#define CONV2D_BRANCHES    4
-#define CONV2D_MAP         1u /* the record's flags: the map is wanted */
-#define CONV2D_POOLED      2u /* the pooled map is wanted */
+#define SPEC_CONV2D_HALF   16
+#define SPEC_CONV2D_LANES                                                                          \
+    17 /* 0: neighbours differ in the tile alone, so weights are uniform; 1: 2^(push.lanes_pool &  \
+          255) */
+#define CONV2D_BRANCHES 4
+#define CONV2D_MAP      1u /* the record's flags: the map is wanted */
+#define CONV2D_POOLED   2u /* the pooled map is wanted */
 #define CONV2D_MAP_VECTOR                                                                          \
     4u /* pixels of the map are 16-byte aligned: store four channels at once */
 #define CONV2D_POOLED_VECTOR 8u
@@ -207,7 +219,40 @@ struct conv2d_push {
     iface_struct(conv2d_branch) branch[CONV2D_BRANCHES];
 };
 
+/* conv2d_gemm and conv2d_matrix: the same convolution as a matrix product,
+ * shaders/conv2d_rows.glsl. Constants 3 to 8 and POOL, ANY, SCALAR, HALF as above. The rows of the
+ * whole batch are one dimension, so the groups of a dispatch follow from the batch
+ * (plan_step.rows). */
+#define SPEC_GEMM_ROWS          9
+#define SPEC_GEMM_COLUMNS       10
+#define SPEC_GEMM_DEPTH         11
+#define SPEC_GEMM_INPUT_BLOCKS  14
+#define SPEC_GEMM_ROW_FOURS     17
+#define SPEC_GEMM_COLUMN_FOURS  18
+#define SPEC_MATRIX_SUB_ROWS    17
+#define SPEC_MATRIX_SUB_COLUMNS 18
+#define SPEC_MATRIX_M           19
+#define SPEC_MATRIX_N           20
+#define SPEC_MATRIX_K           21
+#define SPEC_MATRIX_SUBGROUPS   22
+#define SPEC_MATRIX_EIGHTS      23 /* 1: pairs of input blocks are aligned as one */
+struct conv2d_gemm_push {
+    iface_uint source_width;
+    iface_uint source_height;
+    iface_uint source_words;  /* of an image */
+    iface_uint source_blocks; /* pixel stride / 4 */
+    iface_uint width;         /* of the map */
+    iface_uint height;
+    iface_uint pad;           /* top << 16 | left */
+    iface_uint rows;          /* of an image */
+    iface_uint row_width;     /* of the map in pixels, or with POOL in pooled pixels, rounded up */
+    iface_uint column_groups; /* of all branches */
+    iface_uint pool_edges;    /* bit 0: the pooled width rounds up; 1: the height */
+    iface_struct(conv2d_branch) branch[CONV2D_BRANCHES];
+};
+
 /* conv2d_grouped: groups whose channels do not come in fours; one invocation an output. */
+#define SPEC_CONV2D_GROUPED_HALF 3 /* HALF_SOURCE and HALF_WEIGHTS */
 struct conv2d_grouped_push {
     iface_struct(operand) source;
     iface_struct(operand) target;
@@ -228,7 +273,7 @@ struct conv2d_grouped_push {
     iface_uint bias;
 };
 
-/* depthwise: one invocation four output channels of TILE_W pixels of a row. */
+/* depthwise: one invocation four output channels of TILE_H x TILE_W pixels. */
 #define SPEC_DEPTHWISE_KERNEL_H   3
 #define SPEC_DEPTHWISE_KERNEL_W   4
 #define SPEC_DEPTHWISE_STRIDE_H   5
@@ -239,6 +284,9 @@ struct conv2d_grouped_push {
 #define SPEC_DEPTHWISE_MULTIPLIER 10
 #define SPEC_DEPTHWISE_ANY        11
 #define SPEC_DEPTHWISE_VECTOR     12 /* 1: the target's pixels are 16-byte aligned */
+#define SPEC_DEPTHWISE_HALF       13
+#define SPEC_DEPTHWISE_TILE_H     14
+#define SPEC_DEPTHWISE_REUSE      15 /* 1: input rows are loaded once; no dilation, no multiplier */
 struct depthwise_push {
     iface_struct(operand) source;
     iface_struct(operand) target;
@@ -259,6 +307,7 @@ struct depthwise_push {
 #define SPEC_DENSE_SLICES 3 /* invocations that share one sum, a power of two */
 #define SPEC_DENSE_ANY    4
 #define SPEC_DENSE_VECTOR 5 /* 1: the target's pixels are aligned; the source's always are */
+#define SPEC_DENSE_HALF   6
 #define DENSE_INVOCATIONS 64 /* the workgroup's size */
 struct dense_push {
     iface_struct(operand) source;
@@ -277,6 +326,7 @@ struct dense_push {
 #define POOL_GLOBAL_AVERAGE     2
 #define SPEC_POOL_KIND          3
 #define SPEC_POOL_VECTOR        4 /* VECTOR_ bits */
+#define SPEC_POOL_HALF          5
 #define POOL_GLOBAL_SLICES      8
 #define POOL_GLOBAL_INVOCATIONS 64 /* the workgroup's size of the global average */
 struct pool_push {
@@ -302,6 +352,7 @@ struct pool_push {
 #define SPEC_ELEMENTWISE_OPERATION 3
 #define SPEC_ELEMENTWISE_VECTOR                                                                    \
     4 /* VECTOR_ bits; an operand whose channel repeats counts as aligned */
+#define SPEC_ELEMENTWISE_HALF 5
 struct elementwise_operand {
     iface_uint base; /* scaled, but for PReLU's alpha */
     iface_uint words;
@@ -324,6 +375,7 @@ struct elementwise_push {
 /* resize */
 #define SPEC_RESIZE_BILINEAR 3
 #define SPEC_RESIZE_VECTOR   4 /* VECTOR_ bits */
+#define SPEC_RESIZE_HALF     5
 #define RESIZE_STRETCH       0 /* source = i * in / out */
 #define RESIZE_HALF_PIXEL    1
 #define RESIZE_ALIGN_CORNERS 2
@@ -340,6 +392,7 @@ struct resize_push {
 
 /* softmax over the channels: SLICES invocations a pixel */
 #define SPEC_SOFTMAX_SLICES 3
+#define SPEC_SOFTMAX_HALF   4  /* HALF_SOURCE alone */
 #define SOFTMAX_INVOCATIONS 64 /* the workgroup's size */
 struct softmax_push {
     iface_struct(operand) source;
@@ -354,6 +407,7 @@ struct softmax_push {
  * to zero (padding lanes). */
 #define SPEC_COPY_RESHAPE 3
 #define SPEC_COPY_VECTOR  4 /* 1: both are aligned and contiguous */
+#define SPEC_COPY_HALF    5
 struct copy_push {
     iface_uint target_base; /* scaled */
     iface_uint target_words;
@@ -363,7 +417,7 @@ struct copy_push {
     iface_uint source_base; /* scaled */
     iface_uint source_words;
     iface_uint source_offset;
-    iface_uint source_row; /* words from one row of the target to the next, in the source */
+    iface_uint source_row; /* elements from one row of the target to the next, in the source */
     iface_uint source_pixel;
     iface_uint source_channel; /* RESHAPE: the source's channels */
     iface_uint width;          /* the box */
@@ -410,6 +464,23 @@ struct nms_push {
     iface_uint kept_words;
     iface_uint capacity; /* detections of a result block */
     iface_uint result_words;
+};
+
+/* --- peaks: what a device reaches (host/vulkan/peaks.c); two buffers of their own --- */
+#define PEAK_BINDING_FROM  0
+#define PEAK_BINDING_TO    1
+#define PEAK_BINDING_COUNT 2
+#define PEAK_CHAINS        8 /* of vectors of four, an invocation */
+#define PEAK_ROWS          2 /* of matrices, a subgroup */
+#define PEAK_COLUMNS       4
+#define SPEC_PEAK_MATRIX_M 3
+#define SPEC_PEAK_MATRIX_N 4
+#define SPEC_PEAK_MATRIX_K 5
+struct peak_push {
+    iface_uint turns; /* of the innermost loop */
+    iface_float factor;
+    iface_float term;
+    iface_float never; /* what no sum comes out as, and not 0 */
 };
 
 #endif

@@ -13,6 +13,9 @@ layout(constant_id = SPEC_POOL_KIND) const uint KIND = 0;
 layout(constant_id = SPEC_POOL_VECTOR) const uint VECTOR = 3; /* VECTOR_SOURCE, VECTOR_TARGET */
 const bool SOURCE_ALIGNED = (VECTOR & VECTOR_SOURCE) != 0;
 const bool TARGET_ALIGNED = (VECTOR & VECTOR_TARGET) != 0;
+layout(constant_id = SPEC_POOL_HALF) const uint HALF = 0;
+const bool SOURCE_HALF = (HALF & HALF_SOURCE) != 0;
+const bool TARGET_HALF = (HALF & HALF_TARGET) != 0;
 
 layout(push_constant) uniform push_block
 {
@@ -32,9 +35,9 @@ void global_average()
     uint count = push.channels - block * 4;
     vec4 sum = vec4(0.0);
     if (block < blocks) {
-        uint at = operand_begin(push.source) + block * 4;
+        uint at = operand_begin(push.source, SOURCE_HALF) + block * 4;
         for (uint p = slice; p < pixels; p += POOL_GLOBAL_SLICES) {
-            sum += load_channels(at + p * push.source.stride, count, SOURCE_ALIGNED);
+            sum += load_channels(at + p * push.source.stride, count, SOURCE_ALIGNED, SOURCE_HALF);
         }
     }
     slice_sums[lane] = sum;
@@ -43,8 +46,8 @@ void global_average()
         for (uint s = 1; s < POOL_GLOBAL_SLICES; ++s) {
             sum += slice_sums[lane + s * columns];
         }
-        store_channels(operand_begin(push.target) + block * 4, sum / float(pixels), count,
-                       TARGET_ALIGNED);
+        store_channels(operand_begin(push.target, TARGET_HALF) + block * 4, sum / float(pixels), count,
+                       TARGET_ALIGNED, TARGET_HALF);
     }
 }
 
@@ -62,21 +65,21 @@ void windowed()
     uint bottom = uint(min(y + int(high_half(push.kernel)), int(push.source_height)));
     uint right = uint(min(x + int(low_half(push.kernel)), int(push.source_width)));
     uint count = push.channels - block * 4;
-    uint source = operand_begin(push.source) + block * 4;
+    uint source = operand_begin(push.source, SOURCE_HALF) + block * 4;
     vec4 v = KIND == POOL_MAX ? vec4(-3.402823466e38) : vec4(0.0);
     for (uint row = top; row < bottom; ++row) {
         for (uint column = left; column < right; ++column) {
             vec4 cell =
                 load_channels(source + (row * push.source_width + column) * push.source.stride,
-                              count, SOURCE_ALIGNED);
+                              count, SOURCE_ALIGNED, SOURCE_HALF);
             v = KIND == POOL_MAX ? max(v, cell) : v + cell;
         }
     }
     if (KIND == POOL_AVERAGE) {
         v /= float((bottom - top) * (right - left));
     }
-    store_channels(operand_begin(push.target) + p * push.target.stride + block * 4, v, count,
-                   TARGET_ALIGNED);
+    store_channels(operand_begin(push.target, TARGET_HALF) + p * push.target.stride + block * 4, v, count,
+                   TARGET_ALIGNED, TARGET_HALF);
 }
 
 void main()

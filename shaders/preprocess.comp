@@ -6,9 +6,12 @@
 #include "shaders/interface.h"
 #include "common.glsl"
 #include "sampling.glsl"
+#include "vectors.glsl"
 
 layout(constant_id = SPEC_PREPROCESS_SAMPLING) const uint SAMPLING = 1;
 layout(constant_id = SPEC_PREPROCESS_ORDER) const uint ORDER = 0;
+layout(constant_id = SPEC_PREPROCESS_HALF) const uint HALF = 0;
+const bool TARGET_HALF = (HALF & HALF_TARGET) != 0;
 
 const uint NEAREST = 0, BILINEAR = 1, HALF_PIXEL = 2,
            ALIGN_CORNERS = 3;                            /* engine/detector.h sampling */
@@ -92,11 +95,16 @@ void main()
     }
     uint y = i / push.width, x = i % push.width;
     image_entry e = request.images[image];
-    uint at = operand_begin(push.target) + i * push.target.stride;
+    uint at = operand_begin(push.target, TARGET_HALF) + i * push.target.stride;
+    bool aligned = push.target.stride % 4 == 0;
     if (e.format == TENSOR_F32) {
         uint from = e.offset_words + y * e.stride_words + x * push.channels;
-        for (uint c = 0; c < push.target.stride; ++c) {
-            arena[at + c] = c < push.channels ? uintBitsToFloat(pixels[from + c]) : 0.0;
+        for (uint c = 0; c < push.target.stride; c += 4) {
+            vec4 v = vec4(0.0);
+            for (uint k = c; k < min(c + 4, push.channels); ++k) {
+                v[k - c] = uintBitsToFloat(pixels[from + k]);
+            }
+            store_channels(at + c, v, push.target.stride - c, aligned, TARGET_HALF);
         }
         return;
     }
@@ -111,8 +119,10 @@ void main()
     }
     v = (v - vec3(push.mean[0], push.mean[1], push.mean[2])) /
         vec3(push.deviation[0], push.deviation[1], push.deviation[2]);
-    uint count = ORDER == ORDER_GRAY ? 1 : 3; /* what follows, padding lanes included, is zero */
-    for (uint c = 0; c < push.target.stride; ++c) {
-        arena[at + c] = c < count ? v[c] : 0.0;
+    /* what follows the picture's channels, padding lanes included, is zero */
+    vec4 first = ORDER == ORDER_GRAY ? vec4(v.x, 0.0, 0.0, 0.0) : vec4(v, 0.0);
+    for (uint c = 0; c < push.target.stride; c += 4) {
+        store_channels(at + c, c == 0 ? first : vec4(0.0), push.target.stride - c, aligned,
+                       TARGET_HALF);
     }
 }

@@ -11,6 +11,9 @@ layout(constant_id = SPEC_RESIZE_BILINEAR) const uint BILINEAR = 1;
 layout(constant_id = SPEC_RESIZE_VECTOR) const uint VECTOR = 3; /* VECTOR_SOURCE, VECTOR_TARGET */
 const bool SOURCE_ALIGNED = (VECTOR & VECTOR_SOURCE) != 0;
 const bool TARGET_ALIGNED = (VECTOR & VECTOR_TARGET) != 0;
+layout(constant_id = SPEC_RESIZE_HALF) const uint HALF = 0;
+const bool SOURCE_HALF = (HALF & HALF_SOURCE) != 0;
+const bool TARGET_HALF = (HALF & HALF_TARGET) != 0;
 
 layout(push_constant) uniform push_block
 {
@@ -47,7 +50,7 @@ uint source, count;
 vec4 cell(uint y, uint x)
 {
     return load_channels(source + (y * push.source_width + x) * push.source.stride, count,
-                         SOURCE_ALIGNED);
+                         SOURCE_ALIGNED, SOURCE_HALF);
 }
 
 void main()
@@ -59,7 +62,7 @@ void main()
         return;
     }
     uint y = p / push.width, x = p % push.width;
-    source = operand_begin(push.source) + block * 4;
+    source = operand_begin(push.source, SOURCE_HALF) + block * 4;
     count = push.channels - block * 4;
     vec4 v;
     if (BILINEAR != 0) {
@@ -73,6 +76,6 @@ void main()
         v = cell(nearest(push.source_height, push.height, y),
                  nearest(push.source_width, push.width, x));
     }
-    store_channels(operand_begin(push.target) + p * push.target.stride + block * 4, v, count,
-                   TARGET_ALIGNED);
+    store_channels(operand_begin(push.target, TARGET_HALF) + p * push.target.stride + block * 4, v, count,
+                   TARGET_ALIGNED, TARGET_HALF);
 }

@@ -44,3 +44,4 @@ PUSH(copy_push, 19);
 PUSH(decode_push, 22);
 PUSH(sort_push, 2);
 PUSH(nms_push, 10);
+PUSH(peak_push, 4);

@@ -5,8 +5,11 @@
 #include "shaders/interface.h"
 #include "common.glsl"
 #include "activation.glsl"
+#include "vectors.glsl"
 
 layout(constant_id = SPEC_SOFTMAX_SLICES) const uint SLICES = 1;
+layout(constant_id = SPEC_SOFTMAX_HALF) const uint HALF = 0;
+const bool SOURCE_HALF = (HALF & HALF_SOURCE) != 0;
 
 layout(push_constant) uniform push_block
 {
@@ -26,12 +29,12 @@ void main()
     uint slice = lane % SLICES;
     uint pixel = group_index() * (SOFTMAX_INVOCATIONS / SLICES) + lane / SLICES;
     bool inside = pixel < push.pixels;
-    uint source = operand_begin(push.source) + (inside ? pixel : 0) * push.source.stride;
-    uint target = operand_begin(push.target) + (inside ? pixel : 0) * push.target.stride;
+    uint source = operand_begin(push.source, SOURCE_HALF) + (inside ? pixel : 0) * push.source.stride;
+    uint target = operand_begin(push.target, false) + (inside ? pixel : 0) * push.target.stride;
 
-    float largest = arena[source];
+    float largest = load1(source, SOURCE_HALF);
     for (uint c = slice; c < push.channels; c += SLICES) {
-        largest = max(largest, arena[source + c]);
+        largest = max(largest, load1(source + c, SOURCE_HALF));
     }
     partial[lane] = largest;
     for (uint reach = SLICES / 2; reach > 0; reach /= 2) {
@@ -45,7 +48,7 @@ void main()
     barrier();
     float sum = 0.0;
     for (uint c = slice; c < push.channels; c += SLICES) {
-        sum += exp_one(arena[source + c] - largest);
+        sum += exp_one(load1(source + c, SOURCE_HALF) - largest);
     }
     partial[lane] = sum;
     for (uint reach = SLICES / 2; reach > 0; reach /= 2) {
@@ -58,6 +61,6 @@ void main()
     sum = partial[lane - slice];
     /* padding lanes become zero */
     for (uint c = slice; inside && c < push.padded_channels; c += SLICES) {
-        arena[target + c] = c < push.channels ? exp_one(arena[source + c] - largest) / sum : 0.0;
+        arena[target + c] = c < push.channels ? exp_one(load1(source + c, SOURCE_HALF) - largest) / sum : 0.0;
     }
 }

@@ -32,3 +32,11 @@ function(vkdet_test_on_drivers name)
         vkdet_test_on_driver(${name} swiftshader "${VKDET_SWIFTSHADER_ICD}" 0)
     endif()
 endfunction()
+
+# NAME.cpu, where the build has that device: the same executable, told so by VKDET_TEST_DEVICE.
+function(vkdet_test_on_cpu name)
+    if(VKDET_HAS_CPU_DEVICE)
+        add_test(NAME ${name}.cpu COMMAND ${name})
+        set_tests_properties(${name}.cpu PROPERTIES ENVIRONMENT "VKDET_TEST_DEVICE=cpu" LABELS cpu TIMEOUT 900)
+    endif()
+endfunction()

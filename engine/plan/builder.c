@@ -72,6 +72,16 @@ status builder_buffer(builder *b, const char *name, int v, uint64_t words, uint3
     return STATUS_OK;
 }
 
+status builder_pixels(builder *b, const char *name, int v, place *p)
+{
+    uint64_t count = (uint64_t)p->height * p->width * p->stride;
+    status s = builder_buffer(b, name, v, element_words(p->element, count), p->stride, &p->buffer);
+    if (s == STATUS_OK) {
+        b->p->buffers[p->buffer].element = p->element;
+    }
+    return s;
+}
+
 static void value_dimensions(const builder *b, int v, place *out)
 {
     shape_hwc(b->g->values[v].shape, &out->height, &out->width, &out->channels);
@@ -83,7 +93,7 @@ status builder_value(builder *b, int v, place *out)
     plan *p = b->p;
     int storage = graph_storage(g, v);
     const struct value *own = &g->values[v];
-    place found = {.buffer = p->value_buffer[storage]};
+    place found = {.buffer = p->value_buffer[storage], .element = b->element[storage]};
     uint32_t storage_rank = g->values[storage].shape.rank;
     if (own->shape.rank < 1 || own->shape.rank > 3 || storage_rank < 1 || storage_rank > 3) {
         return error_set(b->err, STATUS_UNSUPPORTED, "value %s: rank %u", own->name,
@@ -91,16 +101,14 @@ status builder_value(builder *b, int v, place *out)
     }
     value_dimensions(b, v, &found);
     if (found.buffer == GRAPH_NONE) {
-        place whole = {0};
+        place whole = {.element = found.element};
         value_dimensions(b, storage, &whole);
-        uint32_t stride = b->dense[storage] ? whole.channels : round_up4(whole.channels);
-        uint64_t words = (uint64_t)whole.height * whole.width * stride;
-        status s =
-            builder_buffer(b, g->values[storage].name, storage, words, stride, &found.buffer);
+        whole.stride = b->dense[storage] ? whole.channels : round_up4(whole.channels);
+        status s = builder_pixels(b, g->values[storage].name, storage, &whole);
         if (s != STATUS_OK) {
             return s;
         }
-        p->value_buffer[storage] = found.buffer;
+        found.buffer = p->value_buffer[storage] = whole.buffer;
     }
     p->value_buffer[v] = found.buffer;
     found.offset = storage == v ? 0 : (uint32_t)own->base_offset;
@@ -117,6 +125,22 @@ bool place_aligned(const place *p)
 uint64_t place_elements(const place *p)
 {
     return (uint64_t)p->height * p->width * p->channels;
+}
+
+uint64_t place_words(const place *p)
+{
+    return element_words(p->element, place_elements(p));
+}
+
+uint32_t place_halves(const place *source, const place *target)
+{
+    return (source && source->element == ELEMENT_F16 ? HALF_SOURCE : 0) |
+           (target && target->element == ELEMENT_F16 ? HALF_TARGET : 0);
+}
+
+uint32_t weight_halves(const builder *b)
+{
+    return b->weight_element == ELEMENT_F16 ? HALF_WEIGHTS : 0;
 }
 
 status builder_aligned(builder *b, int v, place *out)
@@ -136,8 +160,7 @@ status builder_aligned(builder *b, int v, place *out)
         if (!name) {
             return out_of_memory(b);
         }
-        s = builder_buffer(b, name, GRAPH_NONE, (uint64_t)own.height * own.width * copy.stride,
-                           copy.stride, &copy.buffer);
+        s = builder_pixels(b, name, GRAPH_NONE, &copy);
         if (s == STATUS_OK) {
             s = lower_align_copy(b, name, &own, &copy);
         }
@@ -166,7 +189,9 @@ status builder_step(builder *b, kernel k, const char *shader, int index, const c
                      .variant = "plain",
                      .node = index,
                      .name = region_string(p->memory, name ? name : b->g->nodes[index].name),
-                     .groups = {1, 1, 1}};
+                     .groups = {1, 1, 1},
+                     .tunable = -1,
+                     .variant_count = 1};
     if (!s->name) {
         return out_of_memory(b);
     }
@@ -200,9 +225,9 @@ void step_offset(plan_step *s, size_t byte_offset, int buffer)
     s->push_scaled |= 1u << (byte_offset / 4);
 }
 
-void step_reads(plan_step *s, int buffer, uint64_t elements)
+void step_reads(plan_step *s, int buffer, uint64_t words)
 {
-    s->bytes_read += 4 * elements;
+    s->bytes_read += 4 * words;
     for (uint32_t i = 0; i < s->read_count; i++) {
         if (s->reads[i] == buffer) {
             return;
@@ -212,9 +237,9 @@ void step_reads(plan_step *s, int buffer, uint64_t elements)
     s->reads[s->read_count++] = buffer;
 }
 
-void step_writes(plan_step *s, int buffer, uint64_t elements)
+void step_writes(plan_step *s, int buffer, uint64_t words)
 {
-    s->bytes_written += 4 * elements;
+    s->bytes_written += 4 * words;
     for (uint32_t i = 0; i < s->write_count; i++) {
         if (s->writes[i] == buffer) {
             return;
@@ -235,6 +260,16 @@ status step_groups(builder *b, plan_step *s, uint32_t invocations, uint64_t grou
     s->groups[0] = (uint32_t)ceil_divide(groups, rows);
     s->groups[1] = (uint32_t)rows;
     return STATUS_OK;
+}
+
+status step_rows(builder *b, plan_step *s, uint32_t invocations, uint32_t rows, uint32_t tile_rows,
+                 uint32_t row_groups)
+{
+    status code = step_groups(b, s, invocations, ceil_divide(rows, tile_rows) * row_groups);
+    s->rows = rows;
+    s->tile_rows = tile_rows;
+    s->row_groups = row_groups;
+    return code;
 }
 
 static void extend(plan_buffer *buffer, uint32_t level)
@@ -264,6 +299,34 @@ void step_finish(builder *b, plan_step *s)
     }
 }
 
+/* --- choices --- */
+
+status builder_choose(builder *b, int index, uint32_t count, choice *out)
+{
+    plan *p = b->p;
+    *out = (choice){.tunable = -1, .count = count, .first_step = p->step_count};
+    if (count < 2) {
+        return STATUS_OK;
+    }
+    out->tunable = (int)p->tunable_count++;
+    if ((size_t)out->tunable < p->options.choice_count && p->options.choices) {
+        out->chosen = p->options.choices[out->tunable];
+    }
+    return out->chosen < count
+               ? STATUS_OK
+               : builder_error(b, STATUS_ARGUMENT, index, "the chosen variant does not exist");
+}
+
+void builder_chosen(builder *b, const choice *made)
+{
+    for (size_t i = made->first_step; i < b->p->step_count; i++) {
+        plan_step *s = &b->p->steps[i];
+        s->tunable = made->tunable;
+        s->variant_index = made->chosen;
+        s->variant_count = made->count;
+    }
+}
+
 /* --- weights, operands, activations --- */
 
 status builder_pack(builder *b, pack_kind kind, uint64_t words, plan_pack **out)
@@ -274,8 +337,11 @@ status builder_pack(builder *b, pack_kind kind, uint64_t words, plan_pack **out)
         return out_of_memory(b);
     }
     words = (words + 3) / 4 * 4;
-    p->packs[p->pack_count] = (plan_pack){
-        .kind = kind, .offset = b->weight_words, .words = words, .weights = {-1, -1, -1, -1}};
+    p->packs[p->pack_count] = (plan_pack){.kind = kind,
+                                          .offset = b->weight_words,
+                                          .words = words,
+                                          .element = b->weight_element,
+                                          .weights = {-1, -1, -1, -1}};
     b->weight_words += words;
     if (b->weight_words > INT32_MAX) {
         return error_set(b->err, STATUS_LIMIT,

@@ -12,8 +12,9 @@
 
 typedef enum pack_kind {
     PACK_CONV2D,     /* record, bias, kernel in blocks of four by four */
+    PACK_MATRIX,     /* record, bias, kernel in matrices */
     PACK_GROUPED,    /* kernel as it is, bias */
-    PACK_DEPTHWISE,  /* kernel with channels rounded up to four, bias */
+    PACK_DEPTHWISE,  /* bias, kernel with channels rounded up to four */
     PACK_DENSE,      /* as PACK_CONV2D, without the record */
     PACK_BATCH_NORM, /* mean, scale, shift, each rounded up to four */
     PACK_PRELU,      /* alpha, its last dimension rounded up to four */
@@ -23,16 +24,19 @@ typedef enum pack_kind {
 typedef struct plan_pack {
     pack_kind kind;
     uint64_t offset, words; /* in the packed weights; offset is a multiple of 4 */
+    element_type element;   /* of the kernel; biases and the rest are always F32 */
     int weights[4];         /* of the graph, in the node's order, or GRAPH_NONE */
     double epsilon;         /* batch norm */
     struct conv2d_record record;
+    uint32_t depth, matrix_n, matrix_k; /* PACK_MATRIX: of a slice, and of a matrix */
 } plan_pack;
 
 /* Where a value lies in one image's part of a buffer. */
 typedef struct place {
     int buffer;
-    uint32_t offset; /* words from the buffer's begin; not 0 for views only */
-    uint32_t stride; /* words from pixel to pixel */
+    element_type element;
+    uint32_t offset; /* elements from the buffer's begin; not 0 for views only */
+    uint32_t stride; /* elements from pixel to pixel */
     uint32_t height, width, channels;
 } place;
 
@@ -42,13 +46,13 @@ typedef struct builder {
     plan *p;
     error *err;
     size_t step_capacity, buffer_capacity, pack_capacity, written_capacity;
-    uint32_t *written;   /* by buffer: level of its last writer + 1; 0: none yet */
-    bool *dense;         /* by value: views refer to it */
-    int *aligned;        /* by value: buffer of its padded copy, or GRAPH_NONE */
-    bool any_activation; /* some convolution without a pool has more than a RELU: then all use the
-                            pipeline that can, as a pipeline costs more than the choice it saves */
+    uint32_t *written;     /* by buffer: level of its last writer + 1; 0: none yet */
+    bool *dense;           /* by value: views refer to it */
+    element_type *element; /* by value that owns its storage */
+    int *aligned;          /* by value: buffer of its padded copy, or GRAPH_NONE */
     uint64_t weight_words;
-    plan_target target; /* defaults resolved */
+    plan_target target;          /* defaults resolved */
+    element_type weight_element; /* of the kernels of convolutions and dense layers */
 } builder;
 
 uint32_t round_up4(uint32_t n);
@@ -56,17 +60,30 @@ uint32_t blocks_of(uint32_t channels); /* of four */
 uint32_t next_power_of_two(uint32_t n);
 uint64_t ceil_divide(uint64_t a, uint64_t b);
 
+/* --- elements.c --- */
+/* Decides how every value is stored, into b->element and b->weight_element. STATUS_LIMIT names a
+ * weight that does not fit its element. */
+status builder_elements(builder *b);
+/* words that so many numbers take */
+uint64_t element_words(element_type e, uint64_t count);
+
 /* --- builder.c --- */
 /* temporary when value is GRAPH_NONE; stride is the pixel stride, words of one image before
  * rounding */
 status builder_buffer(builder *b, const char *name, int v, uint64_t words, uint32_t stride,
                       int *out);
+/* a buffer for the pixels of `p`, whose size, stride and element are set: sets p->buffer */
+status builder_pixels(builder *b, const char *name, int v, place *p);
 /* place of a value; makes its buffer at the first call */
 status builder_value(builder *b, int v, place *out);
 /* the same, copied into a padded buffer first unless pixels are 16-byte aligned already */
 status builder_aligned(builder *b, int v, place *out);
 bool place_aligned(const place *p);
 uint64_t place_elements(const place *p);
+uint64_t place_words(const place *p); /* that its elements take */
+/* HALF_SOURCE and HALF_TARGET of shaders/interface.h; either may be NULL */
+uint32_t place_halves(const place *source, const place *target);
+uint32_t weight_halves(const builder *b); /* HALF_WEIGHTS */
 
 /* node may be GRAPH_NONE (then name names the step). The step stays valid until the next step is
  * begun. */
@@ -77,15 +94,30 @@ void step_constant(plan_step *s, uint32_t at, uint32_t constant);
 void step_push(plan_step *s, const void *push, size_t bytes);
 /* the push word that holds this buffer's offset */
 void step_offset(plan_step *s, size_t byte_offset, int buffer);
-void step_reads(plan_step *s, int buffer, uint64_t elements);
-void step_writes(plan_step *s, int buffer, uint64_t elements);
+void step_reads(plan_step *s, int buffer, uint64_t words);
+void step_writes(plan_step *s, int buffer, uint64_t words);
 /* workgroup of `invocations` x 1 x 1 and `groups` of them, folded into two dimensions */
 status step_groups(builder *b, plan_step *s, uint32_t invocations, uint64_t groups);
+/* the same where the batch is part of the rows, see plan_step.rows */
+status step_rows(builder *b, plan_step *s, uint32_t invocations, uint32_t rows, uint32_t tile_rows,
+                 uint32_t row_groups);
 /* after all reads and writes: level and lifetimes */
 void step_finish(builder *b, plan_step *s);
 status builder_error(const builder *b, status code, int index, const char *reason);
 
-/* words of packed weights; the entry stays valid until the next one */
+/* A choice among `count` candidates, made before the steps are: *chosen is the caller's choice, or
+ * 0. One candidate is no choice. */
+typedef struct choice {
+    int tunable;
+    uint32_t chosen, count;
+    size_t first_step;
+} choice;
+status builder_choose(builder *b, int index, uint32_t count, choice *out);
+/* the steps made since are those of this choice */
+void builder_chosen(builder *b, const choice *made);
+
+/* words of packed weights (element_words of b->weight_element for the kernel of a convolution or
+ * dense layer); the entry stays valid until the next one */
 status builder_pack(builder *b, pack_kind kind, uint64_t words, plan_pack **out);
 
 struct operand operand_make(const builder *b, const place *p);
@@ -106,6 +138,8 @@ status lower_preprocess(builder *b);
 status lower_head(builder *b);
 
 /* pieces that several families use */
+/* the kernels have 16 bits for each measure of a window */
+status window_check(const builder *b, int index, const window *w);
 status lower_window_pool(builder *b, int index, uint32_t kind, const window *w, const place *source,
                          const place *target);
 status lower_align_copy(builder *b, const char *name, const place *source, const place *target);

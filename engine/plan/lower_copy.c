@@ -7,10 +7,10 @@ enum { INVOCATIONS = 64 };
 /* A box of the target filled from a source with these strides. */
 typedef struct copy {
     place source, target;
-    uint32_t source_row, source_pixel, source_channel; /* words; of a step in the target */
+    uint32_t source_row, source_pixel, source_channel; /* elements; of a step in the target */
     uint32_t width, height, channels, tail;
     uint32_t source_width, source_height, top, left;
-    uint32_t source_offset, target_offset; /* words, added to those of the places */
+    uint32_t source_offset, target_offset; /* elements, added to those of the places */
     bool reshape;
     const char *variant;
 } copy;
@@ -73,11 +73,13 @@ static status emit_copy(builder *b, int index, const char *name, const copy *c)
     step_offset(step, offsetof(struct copy_push, source_base), c->source.buffer);
     step_constant(step, SPEC_COPY_RESHAPE, c->reshape);
     step_constant(step, SPEC_COPY_VECTOR, copy_is_vector(c));
+    step_constant(step, SPEC_COPY_HALF, place_halves(&c->source, &c->target));
     step->variant = c->variant;
     uint64_t written = (uint64_t)c->height * c->width * c->channels;
     uint64_t source = (uint64_t)c->source.height * c->source.width * c->source.channels;
-    step_reads(step, c->source.buffer, source < written ? source : written);
-    step_writes(step, c->target.buffer, written);
+    step_reads(step, c->source.buffer,
+               element_words(c->source.element, source < written ? source : written));
+    step_writes(step, c->target.buffer, element_words(c->target.element, written));
     uint64_t invocations = (uint64_t)c->height * c->width * blocks_of(c->channels + c->tail);
     s = step_groups(b, step, INVOCATIONS, (invocations + INVOCATIONS - 1) / INVOCATIONS);
     step_finish(b, step);

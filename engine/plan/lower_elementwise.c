@@ -34,7 +34,8 @@ status lower_dense(builder *b, int index)
     if (cells >= DENSE_FEW_PIXELS) {
         return lower_pointwise(b, index);
     }
-    uint64_t filter = (uint64_t)round_up4(source.channels) * round_up4(target.channels);
+    uint64_t filter = element_words(b->weight_element, (uint64_t)round_up4(source.channels) *
+                                                           round_up4(target.channels));
     plan_pack *pack;
     s = builder_pack(b, PACK_DENSE, filter + round_up4(target.channels), &pack);
     if (s != STATUS_OK) {
@@ -65,12 +66,13 @@ status lower_dense(builder *b, int index)
     step_constant(step, SPEC_DENSE_SLICES, slices);
     step_constant(step, SPEC_DENSE_ANY, !activation_is_simple(n->act[0]));
     step_constant(step, SPEC_DENSE_VECTOR, place_aligned(&target));
+    step_constant(step, SPEC_DENSE_HALF, place_halves(&source, &target) | weight_halves(b));
     step->variant = region_format(b->p->memory, "%u slices", slices);
     if (!step->variant) {
         return error_set(b->err, STATUS_MEMORY, "out of memory while planning");
     }
-    step_reads(step, source.buffer, place_elements(&source));
-    step_writes(step, target.buffer, place_elements(&target));
+    step_reads(step, source.buffer, place_words(&source));
+    step_writes(step, target.buffer, place_words(&target));
     step->flops = node_flops(b->g, n);
     step->weight_bytes = 4 * words;
     s = step_groups(b, step, DENSE_INVOCATIONS,
@@ -201,16 +203,19 @@ status lower_elementwise(builder *b, int index)
     step_push(step, &push, sizeof push);
     step_operand(step, offsetof(struct elementwise_push, target), &target);
     step_offset(step, offsetof(struct elementwise_push, a), source.buffer);
-    step_reads(step, source.buffer, place_elements(&source));
+    step_reads(step, source.buffer, place_words(&source));
     if (two) {
         step_offset(step, offsetof(struct elementwise_push, b), second.buffer);
-        step_reads(step, second.buffer, place_elements(&second));
+        step_reads(step, second.buffer, place_words(&second));
     }
     step_constant(step, SPEC_ELEMENTWISE_OPERATION, operation);
     step_constant(step, SPEC_ELEMENTWISE_VECTOR,
                   (vector ? VECTOR_SOURCE : 0) | (place_aligned(&target) ? VECTOR_TARGET : 0));
+    step_constant(step, SPEC_ELEMENTWISE_HALF,
+                  place_halves(&source, &target) |
+                      (second.element == ELEMENT_F16 ? HALF_SECOND : 0));
     step->variant = name;
-    step_writes(step, target.buffer, place_elements(&target));
+    step_writes(step, target.buffer, place_words(&target));
     step->flops = node_flops(b->g, n);
     step->weight_bytes = 4 * words;
     s = step_groups(b, step, INVOCATIONS,
@@ -246,12 +251,13 @@ status lower_softmax(builder *b, int index)
     step_operand(step, offsetof(struct softmax_push, source), &source);
     step_operand(step, offsetof(struct softmax_push, target), &target);
     step_constant(step, SPEC_SOFTMAX_SLICES, slices);
+    step_constant(step, SPEC_SOFTMAX_HALF, place_halves(&source, NULL));
     step->variant = region_format(b->p->memory, "%u slices", slices);
     if (!step->variant) {
         return error_set(b->err, STATUS_MEMORY, "out of memory while planning");
     }
-    step_reads(step, source.buffer, place_elements(&source));
-    step_writes(step, target.buffer, place_elements(&target));
+    step_reads(step, source.buffer, place_words(&source));
+    step_writes(step, target.buffer, place_words(&target));
     step->flops = node_flops(b->g, &b->g->nodes[index]);
     s = step_groups(b, step, SOFTMAX_INVOCATIONS,
                     ceil_divide(push.pixels, SOFTMAX_INVOCATIONS / slices));

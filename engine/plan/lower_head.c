@@ -55,11 +55,12 @@ status lower_preprocess(builder *b)
     }
     step_constant(step, SPEC_PREPROCESS_SAMPLING, pre->sampling);
     step_constant(step, SPEC_PREPROCESS_ORDER, pre->channels);
+    step_constant(step, SPEC_PREPROCESS_HALF, place_halves(NULL, &target));
     static const char *const names[] = {"nearest", "bilinear", "bilinear half pixel",
                                         "bilinear align corners"};
     step->variant = names[pre->sampling];
     uint64_t cells = (uint64_t)target.width * target.height;
-    step_writes(step, target.buffer, cells * target.channels);
+    step_writes(step, target.buffer, place_words(&target));
     step->bytes_read = cells * (pre->sampling == SAMPLING_NEAREST ? 1 : 4) * 3;
     step->flops = cells * target.channels * (pre->sampling == SAMPLING_NEAREST ? 2 : 11);
     s = step_groups(b, step, INVOCATIONS, ceil_divide(cells, INVOCATIONS));

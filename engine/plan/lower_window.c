@@ -1,5 +1,4 @@
-/* Lowering of what slides a window over each channel on its own: depthwise convolution and pooling;
- * and of the resize. */
+/* Lowering of pooling and of the resize; what every sliding window is checked for. */
 #include "engine/plan/internal.h"
 #include "engine/sampling.h"
 
@@ -11,100 +10,16 @@ static uint32_t vector_bits(const place *source, const place *target)
            (place_aligned(target) ? VECTOR_TARGET : 0);
 }
 
-static bool above_16_bits(const window *w)
+status window_check(const builder *b, int index, const window *w)
 {
-    return w->kernel_h > UINT16_MAX || w->kernel_w > UINT16_MAX || w->stride_h > UINT16_MAX ||
-           w->stride_w > UINT16_MAX || w->pad_top > UINT16_MAX || w->pad_left > UINT16_MAX;
-}
-
-/* --- depthwise --- */
-
-static status pack_depthwise(builder *b, const struct node *n, const window *w, uint32_t channels,
-                             uint64_t *kernel_words, plan_pack **out)
-{
-    uint64_t lanes = round_up4(channels);
-    *kernel_words = (uint64_t)w->kernel_h * w->kernel_w * lanes;
-    status s = builder_pack(b, PACK_DEPTHWISE, *kernel_words + lanes, out);
-    if (s == STATUS_OK) {
-        (*out)->weights[0] = n->weights[0];
-        (*out)->weights[1] = n->weights[1];
+    const uint32_t sizes[] = {w->kernel_h,   w->kernel_w,   w->stride_h, w->stride_w,
+                              w->dilation_h, w->dilation_w, w->pad_top,  w->pad_left};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        if (sizes[i] > UINT16_MAX) {
+            return builder_error(b, STATUS_LIMIT, index, "a window measure above 65535");
+        }
     }
-    return s;
-}
-
-status lower_depthwise(builder *b, int index)
-{
-    const struct node *n = &b->g->nodes[index];
-    const window *w = &n->attributes.depthwise.window;
-    uint32_t multiplier = n->attributes.depthwise.multiplier;
-    place source, target;
-    status s = multiplier == 1 ? builder_aligned(b, n->inputs[0], &source)
-                               : builder_value(b, n->inputs[0], &source);
-    if (s == STATUS_OK) {
-        s = builder_value(b, n->outputs[0], &target);
-    }
-    if (s != STATUS_OK) {
-        return s;
-    }
-    if (above_16_bits(w)) {
-        return builder_error(b, STATUS_LIMIT, index, "a window measure above 65535");
-    }
-    uint64_t kernel_words;
-    plan_pack *pack;
-    s = pack_depthwise(b, n, w, target.channels, &kernel_words, &pack);
-    if (s != STATUS_OK) {
-        return s;
-    }
-    uint32_t tile = target.width >= 8 ? 4 : 2;
-    struct depthwise_push push = {
-        .source = operand_make(b, &source),
-        .target = operand_make(b, &target),
-        .act = activation_make(n->act[0]),
-        .source_width = source.width,
-        .source_height = source.height,
-        .width = target.width,
-        .height = target.height,
-        .channels = target.channels,
-        .pad = w->pad_top << 16 | w->pad_left,
-        .tiles_x = (target.width + tile - 1) / tile,
-        .weights = (uint32_t)pack->offset,
-        .bias = (uint32_t)(pack->offset + kernel_words),
-    };
-    uint64_t words = pack->words;
-    plan_step *step;
-    s = builder_step(b, KERNEL_DEPTHWISE, "depthwise", index, NULL, &step);
-    if (s != STATUS_OK) {
-        return s;
-    }
-    bool any = !activation_is_simple(n->act[0]);
-    step_push(step, &push, sizeof push);
-    step_operand(step, offsetof(struct depthwise_push, source), &source);
-    step_operand(step, offsetof(struct depthwise_push, target), &target);
-    step_constant(step, SPEC_DEPTHWISE_KERNEL_H, w->kernel_h);
-    step_constant(step, SPEC_DEPTHWISE_KERNEL_W, w->kernel_w);
-    step_constant(step, SPEC_DEPTHWISE_STRIDE_H, w->stride_h);
-    step_constant(step, SPEC_DEPTHWISE_STRIDE_W, w->stride_w);
-    step_constant(step, SPEC_DEPTHWISE_DILATION_H, w->dilation_h);
-    step_constant(step, SPEC_DEPTHWISE_DILATION_W, w->dilation_w);
-    step_constant(step, SPEC_DEPTHWISE_TILE_W, tile);
-    step_constant(step, SPEC_DEPTHWISE_MULTIPLIER, multiplier);
-    step_constant(step, SPEC_DEPTHWISE_ANY, any);
-    step_constant(step, SPEC_DEPTHWISE_VECTOR, place_aligned(&target));
-    step->variant =
-        region_format(b->p->memory, "%ux%u/%u tile 1x%ux4%s%s", w->kernel_h, w->kernel_w,
-                      w->stride_w, tile, any ? " any" : "", multiplier > 1 ? " multiplier" : "");
-    if (!step->variant) {
-        return error_set(b->err, STATUS_MEMORY, "out of memory while planning");
-    }
-    step_reads(step, source.buffer, place_elements(&source));
-    step_writes(step, target.buffer, place_elements(&target));
-    step->flops = node_flops(b->g, n);
-    step->weight_bytes = 4 * words;
-    s = step_groups(b, step, INVOCATIONS,
-                    ceil_divide((uint64_t)push.tiles_x * target.height * blocks_of(target.channels),
-                                INVOCATIONS));
-    step_finish(b, step);
-    return s;
+    return STATUS_OK;
 }
 
 /* --- pooling --- */
@@ -142,9 +57,10 @@ static status emit_pool(builder *b, int index, uint32_t kind, const window *w, c
     step_operand(step, offsetof(struct pool_push, target), target);
     step_constant(step, SPEC_POOL_KIND, kind);
     step_constant(step, SPEC_POOL_VECTOR, vector_bits(source, target));
+    step_constant(step, SPEC_POOL_HALF, place_halves(source, target));
     step->variant = kind == POOL_MAX ? "max" : kind == POOL_AVERAGE ? "average" : "global average";
-    step_reads(step, source->buffer, place_elements(source));
-    step_writes(step, target->buffer, place_elements(target));
+    step_reads(step, source->buffer, place_words(source));
+    step_writes(step, target->buffer, place_words(target));
     step->flops = place_elements(target) * window_cells;
     s = step_groups(b, step, w ? INVOCATIONS : POOL_GLOBAL_INVOCATIONS,
                     ceil_divide(invocations, per_group));
@@ -155,8 +71,9 @@ static status emit_pool(builder *b, int index, uint32_t kind, const window *w, c
 status lower_window_pool(builder *b, int index, uint32_t kind, const window *w, const place *source,
                          const place *target)
 {
-    if (above_16_bits(w)) {
-        return builder_error(b, STATUS_LIMIT, index, "a window measure above 65535");
+    status s = window_check(b, index, w);
+    if (s != STATUS_OK) {
+        return s;
     }
     if (w->dilation_h > 1 || w->dilation_w > 1) {
         return builder_error(b, STATUS_UNSUPPORTED, index, "a dilated pooling window");
@@ -224,9 +141,10 @@ status lower_resize(builder *b, int index)
     step_operand(step, offsetof(struct resize_push, target), &target);
     step_constant(step, SPEC_RESIZE_BILINEAR, bilinear);
     step_constant(step, SPEC_RESIZE_VECTOR, vector_bits(&source, &target));
+    step_constant(step, SPEC_RESIZE_HALF, place_halves(&source, &target));
     step->variant = bilinear ? "bilinear" : "nearest";
-    step_reads(step, source.buffer, place_elements(&source));
-    step_writes(step, target.buffer, place_elements(&target));
+    step_reads(step, source.buffer, place_words(&source));
+    step_writes(step, target.buffer, place_words(&target));
     step->flops = node_flops(b->g, n);
     s = step_groups(b, step, INVOCATIONS,
                     ceil_divide((uint64_t)target.height * target.width * blocks_of(target.channels),

@@ -2,6 +2,7 @@
  *
  * Layouts are documented at the head of each kernel; in all of them, channels that round a count up
  * to four are zero. */
+#include "engine/half.h"
 #include "engine/plan/internal.h"
 
 #include <math.h>
@@ -12,15 +13,31 @@ static const float *weight_data(const plan *p, int w)
     return w == GRAPH_NONE ? NULL : p->graph->weights[w].data;
 }
 
+/* numbers from element `at` on of a kernel that begins at `words` */
+static void put_numbers(float *words, element_type e, uint64_t at, const float *numbers,
+                        uint64_t count)
+{
+    if (e == ELEMENT_F32) {
+        memcpy(words + at, numbers, count * sizeof *words);
+        return;
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        uint32_t word, half = half_stored(numbers[i]), shift = (at + i) % 2 * 16;
+        memcpy(&word, words + (at + i) / 2, sizeof word);
+        word = (word & ~(0xffffu << shift)) | half << shift;
+        memcpy(words + (at + i) / 2, &word, sizeof word);
+    }
+}
+
 /* [taps][inputs][outputs] -> [input block][tap][input of the block][output block][4] */
 static void pack_blocks(const float *filter, uint64_t taps, uint64_t inputs, uint64_t outputs,
-                        float *out)
+                        element_type e, float *out)
 {
     uint64_t lanes = (outputs + 3) / 4 * 4;
     for (uint64_t i = 0; i < inputs; i++) {
         for (uint64_t t = 0; t < taps; t++) {
-            memcpy(out + ((i / 4 * taps + t) * 4 + i % 4) * lanes,
-                   filter + (t * inputs + i) * outputs, outputs * sizeof *filter);
+            put_numbers(out, e, ((i / 4 * taps + t) * 4 + i % 4) * lanes,
+                        filter + (t * inputs + i) * outputs, outputs);
         }
     }
 }
@@ -42,7 +59,32 @@ static void pack_conv2d(const plan *p, const plan_pack *pack, float *out)
     memcpy(out, &pack->record, sizeof pack->record);
     out += CONV2D_RECORD_WORDS;
     copy_or_zero(weight_data(p, pack->weights[1]), outputs, out);
-    pack_blocks(filter->data, rows / inputs, inputs, outputs, out + (outputs + 3) / 4 * 4);
+    pack_blocks(filter->data, rows / inputs, inputs, outputs, pack->element,
+                out + (outputs + 3) / 4 * 4);
+}
+
+/* [taps][inputs][outputs] -> bias, then matrices [column][depth] of n columns of k numbers; the
+ * depth counts taps and within each its inputs in whole fours */
+static void pack_matrix(const plan *p, const plan_pack *pack, float *out)
+{
+    const struct weight *filter = &p->graph->weights[pack->weights[0]];
+    uint64_t outputs = pack->record.channels;
+    uint64_t rows = shape_elements(filter->shape) / outputs;
+    uint64_t inputs = filter->shape.rank == 4 ? filter->shape.dim[2] : filter->shape.dim[0];
+    uint64_t lanes = (inputs + 3) / 4 * 4, n = pack->matrix_n, k = pack->matrix_k;
+    uint64_t matrices = ceil_divide(rows / inputs * lanes, pack->depth) * (pack->depth / k);
+    memcpy(out, &pack->record, sizeof pack->record);
+    out += CONV2D_RECORD_WORDS;
+    copy_or_zero(weight_data(p, pack->weights[1]), outputs, out);
+    out += (outputs + 3) / 4 * 4;
+    for (uint64_t row = 0; row < rows; row++) {
+        uint64_t d = row / inputs * lanes + row % inputs;
+        for (uint64_t column = 0; column < outputs; column++) {
+            uint64_t matrix = column / n * matrices + d / k;
+            put_numbers(out, ELEMENT_F16, matrix * k * n + column % n * k + d % k,
+                        filter->data + row * outputs + column, 1);
+        }
+    }
 }
 
 static void pack_dense(const plan *p, const plan_pack *pack, float *out)
@@ -50,15 +92,16 @@ static void pack_dense(const plan *p, const plan_pack *pack, float *out)
     const struct weight *filter = &p->graph->weights[pack->weights[0]];
     uint64_t inputs = filter->shape.dim[0], outputs = filter->shape.dim[1];
     copy_or_zero(weight_data(p, pack->weights[1]), outputs, out);
-    pack_blocks(filter->data, 1, inputs, outputs, out + (outputs + 3) / 4 * 4);
+    pack_blocks(filter->data, 1, inputs, outputs, pack->element, out + (outputs + 3) / 4 * 4);
 }
 
 static void pack_grouped(const plan *p, const plan_pack *pack, float *out)
 {
     const struct weight *filter = &p->graph->weights[pack->weights[0]];
     uint64_t count = shape_elements(filter->shape);
-    memcpy(out, filter->data, count * sizeof *out);
-    copy_or_zero(weight_data(p, pack->weights[1]), filter->shape.dim[3], out + count);
+    put_numbers(out, pack->element, 0, filter->data, count);
+    copy_or_zero(weight_data(p, pack->weights[1]), filter->shape.dim[3],
+                 out + element_words(pack->element, count));
 }
 
 /* [KH, KW, C, multiplier]: the last two are the output channels in order */
@@ -68,10 +111,10 @@ static void pack_depthwise(const plan *p, const plan_pack *pack, float *out)
     uint64_t channels = (uint64_t)filter->shape.dim[2] * filter->shape.dim[3];
     uint64_t lanes = (channels + 3) / 4 * 4;
     uint64_t taps = (uint64_t)filter->shape.dim[0] * filter->shape.dim[1];
+    copy_or_zero(weight_data(p, pack->weights[1]), channels, out);
     for (uint64_t t = 0; t < taps; t++) {
-        memcpy(out + t * lanes, filter->data + t * channels, channels * sizeof *out);
+        put_numbers(out + lanes, pack->element, t * lanes, filter->data + t * channels, channels);
     }
-    copy_or_zero(weight_data(p, pack->weights[1]), channels, out + taps * lanes);
 }
 
 /* y = (x - mean) * scale + shift */
@@ -111,6 +154,9 @@ void plan_pack_weights(const plan *p, float *words)
         case PACK_CONV2D:
             pack_conv2d(p, pack, out);
             break;
+        case PACK_MATRIX:
+            pack_matrix(p, pack, out);
+            break;
         case PACK_GROUPED:
             pack_grouped(p, pack, out);
             break;
@@ -133,17 +179,33 @@ void plan_pack_weights(const plan *p, float *words)
     }
 }
 
+/* the other way: numbers from element `at` on of a buffer */
+static void get_numbers(const float *words, element_type e, uint64_t at, float *numbers,
+                        uint64_t count)
+{
+    if (e == ELEMENT_F32) {
+        memcpy(numbers, words + at, count * sizeof *numbers);
+        return;
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        uint32_t word;
+        memcpy(&word, words + (at + i) / 2, sizeof word);
+        numbers[i] = half_to_float((uint16_t)(word >> (at + i) % 2 * 16));
+    }
+}
+
 void plan_unpack_value(const plan *p, int v, const float *words, float *dense)
 {
     const struct value *own = &p->graph->values[v];
+    const plan_buffer *buffer = &p->buffers[p->value_buffer[v]];
     uint64_t count = shape_elements(own->shape);
     if (own->base != GRAPH_NONE) {
-        memcpy(dense, words + own->base_offset, count * sizeof *dense);
+        get_numbers(words, buffer->element, own->base_offset, dense, count);
         return;
     }
     uint64_t channels = own->shape.dim[own->shape.rank - 1];
-    uint64_t stride = p->buffers[p->value_buffer[v]].pixel_stride;
     for (uint64_t i = 0; i < count / channels; i++) {
-        memcpy(dense + i * channels, words + i * stride, channels * sizeof *dense);
+        get_numbers(words, buffer->element, i * buffer->pixel_stride, dense + i * channels,
+                    channels);
     }
 }

@@ -70,13 +70,20 @@ static status lower_node(builder *b, int index)
     return builder_error(b, STATUS_UNSUPPORTED, index, "an operation that no kernel computes");
 }
 
-static bool needs_any_activation(const node *n)
+bool plan_step_groups(const plan *p, const plan_step *s, uint32_t batch, uint32_t groups[3])
 {
-    bool any = false;
-    for (int i = 0; i < n->act_count; i++) {
-        any = any || !activation_is_simple(n->act[i]);
+    const uint32_t *most = p->options.target.max_groups;
+    uint64_t x = s->groups[0], y = s->groups[1], z = (uint64_t)s->groups[2] * batch;
+    if (s->rows) {
+        uint64_t all = ceil_divide((uint64_t)s->rows * batch, s->tile_rows) * s->row_groups;
+        y = ceil_divide(all, most[0]);
+        x = ceil_divide(all, y);
+        z = 1;
     }
-    return any && n->op == OP_CONV2D && !n->attributes.conv.pooled;
+    groups[0] = (uint32_t)x;
+    groups[1] = (uint32_t)y;
+    groups[2] = (uint32_t)z;
+    return x <= most[0] && y <= most[1] && z <= most[2];
 }
 
 static status builder_prepare(builder *b)
@@ -85,9 +92,10 @@ static status builder_prepare(builder *b)
     plan *p = b->p;
     size_t count = g->value_count;
     b->dense = region_allocate(p->memory, count, sizeof *b->dense);
+    b->element = region_allocate(p->memory, count, sizeof *b->element);
     b->aligned = region_allocate(p->memory, count, sizeof *b->aligned);
     p->value_buffer = region_allocate(p->memory, count, sizeof *p->value_buffer);
-    if (!b->dense || !b->aligned || !p->value_buffer) {
+    if (!b->dense || !b->element || !b->aligned || !p->value_buffer) {
         return error_set(b->err, STATUS_MEMORY, "out of memory while planning");
     }
     for (size_t v = 0; v < count; v++) {
@@ -98,10 +106,7 @@ static status builder_prepare(builder *b)
             b->dense[g->values[v].base] = true;
         }
     }
-    for (size_t i = 0; i < g->node_count; i++) {
-        b->any_activation = b->any_activation || needs_any_activation(&g->nodes[i]);
-    }
-    return STATUS_OK;
+    return builder_elements(b);
 }
 
 /* Buffers of the head, made first: preprocess clears the counter. */
@@ -272,7 +277,7 @@ status plan_create(const allocator *a, const graph *g, const preprocess *pre,
     p->head = head;
     p->options = options ? *options : (plan_options){0};
     p->keys_buffer = p->boxes_buffer = p->classes_buffer = GRAPH_NONE;
-    b.target = target_resolve(p->options.target);
+    b.target = p->options.target = target_resolve(p->options.target);
     if (!p->memory) {
         s = error_set(err, STATUS_MEMORY, "out of memory while planning");
         goto fail;
@@ -289,6 +294,8 @@ status plan_create(const allocator *a, const graph *g, const preprocess *pre,
     }
     resolve_offsets(p);
     p->weight_words = b.weight_words;
+    p->options.choices = NULL;
+    p->options.choice_count = 0;
     memory_release(a, b.written);
     *out = p;
     return STATUS_OK;

@@ -30,6 +30,11 @@ size_t map_at(map m, uint32_t y, uint32_t x);
 
 /* u = 2^-24: half a unit in the last place of a float, relatively */
 #define UNIT_ROUNDOFF (1.0 / 16777216.0)
+/* the same of a binary16, 2^-11, and its smallest normal number, 2^-14 */
+#define HALF_ROUNDOFF (1.0 / 2048.0)
+#define HALF_SMALLEST (1.0 / 16384.0)
+/* and of a bfloat16 */
+#define BF16_ROUNDOFF (1.0 / 256.0)
 /* Devices may flush subnormal results and operands to zero: so much each operation may lose. (A
  * subnormal operand times a weight above 1 would lose more; weights of networks are not such.) */
 #define FLUSHED(operations) ((double)(operations)*1.17549435e-38)

@@ -10,9 +10,9 @@ static uint32_t input_channels(const preprocess *p)
     return p->channels == CHANNELS_GRAY ? 1 : 3;
 }
 
-static status copy_tensor(const preprocess *p, const pixels *image, float *input, error *err)
+static status check_tensor(const preprocess *p, const pixels *image, error *err)
 {
-    size_t row = (size_t)p->width * input_channels(p) * sizeof *input;
+    size_t row = (size_t)p->width * input_channels(p) * sizeof(float);
     if (image->width != p->width || image->height != p->height) {
         return error_set(err, STATUS_ARGUMENT, "tensor image is %ux%u, the network input is %ux%u",
                          image->width, image->height, p->width, p->height);
@@ -21,13 +21,10 @@ static status copy_tensor(const preprocess *p, const pixels *image, float *input
         return error_set(err, STATUS_ARGUMENT, "tensor image: stride %zu is less than a row, %zu",
                          image->stride, row);
     }
-    for (uint32_t y = 0; y < p->height; y++) {
-        memcpy((char *)input + y * row, (const char *)image->data + y * image->stride, row);
-    }
     return STATUS_OK;
 }
 
-static status check_picture(const preprocess *p, const pixels *image, error *err)
+status preprocess_check(const preprocess *p, const pixels *image, error *err)
 {
     if ((unsigned)image->format >= PIXEL_FORMAT_COUNT) {
         return error_set(err, STATUS_ARGUMENT, "unknown pixel format %d", (int)image->format);
@@ -36,7 +33,7 @@ static status check_picture(const preprocess *p, const pixels *image, error *err
         return error_set(err, STATUS_ARGUMENT, "image without pixels");
     }
     if (image->format == PIXEL_TENSOR_F32) {
-        return STATUS_OK;
+        return check_tensor(p, image, err);
     }
     if (image->width > SAMPLING_MAX_SOURCE || image->height > SAMPLING_MAX_SOURCE ||
         p->width > SAMPLING_MAX_TARGET || p->height > SAMPLING_MAX_TARGET) {
@@ -50,6 +47,14 @@ static status check_picture(const preprocess *p, const pixels *image, error *err
                          image->stride, image->width);
     }
     return STATUS_OK;
+}
+
+static void copy_tensor(const preprocess *p, const pixels *image, float *input)
+{
+    size_t row = (size_t)p->width * input_channels(p) * sizeof *input;
+    for (uint32_t y = 0; y < p->height; y++) {
+        memcpy((char *)input + y * row, (const char *)image->data + y * image->stride, row);
+    }
 }
 
 /* 0..255 */
@@ -102,12 +107,13 @@ static void write_pixel(const preprocess *p, const double rgb[3], bool gray, flo
 
 status reference_preprocess(const preprocess *p, const pixels *image, float *input, error *err)
 {
-    status s = check_picture(p, image, err);
+    status s = preprocess_check(p, image, err);
     if (s != STATUS_OK) {
         return s;
     }
     if (image->format == PIXEL_TENSOR_F32) {
-        return copy_tensor(p, image, input, err);
+        copy_tensor(p, image, input);
+        return STATUS_OK;
     }
     placement place = preprocess_place(p, image->width, image->height);
     double fill[3] = {(double)p->fill, (double)p->fill, (double)p->fill};

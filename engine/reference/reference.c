@@ -111,6 +111,23 @@ double reference_gamma(uint64_t terms)
     return product < 1.0 ? product / (1.0 - product) : (double)INFINITY;
 }
 
+void reference_widen_for_halves(const float *exact, float *bound, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        double y = fabs((double)exact[i]), b = (double)bound[i];
+        double flushed = y - b < HALF_SMALLEST ? HALF_SMALLEST : 0;
+        bound[i] = bound_round(b + HALF_ROUNDOFF * (y + b) + flushed);
+    }
+}
+
+void reference_widen_for_bf16(const float *exact, float *bound, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        double b = (double)bound[i];
+        bound[i] = bound_round(b + BF16_ROUNDOFF * (fabs((double)exact[i]) + b));
+    }
+}
+
 /* --- what the operators share --- */
 
 const float *operand_input(const operands *o, int i)

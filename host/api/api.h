@@ -42,22 +42,37 @@ vkdet_status api_return(const error *err, status code);
  * why). */
 vulkan_instance *context_vulkan(vkdet_context *context, error *why);
 
-/* A device name resolved. vulkan_index is -1 for the reference. */
+/* A device name resolved. vulkan_index is -1 for the cpu and the reference, told apart by
+ * info.kind. */
 typedef struct device_choice {
     int vulkan_index;
     vkdet_device_info info;
 } device_choice;
 status device_choose(vkdet_context *context, const char *name, device_choice *out, error *err);
 
+/* What the device computes in when `wanted` is asked for: never auto. STATUS_UNSUPPORTED where it
+ * cannot. Auto is fp16 only on hardware that knows it, and for a model whose card says that it is
+ * fit for it. */
+status precision_choose(const device_choice *device, const plan_target *target, const card *c,
+                        vkdet_precision wanted, vkdet_precision *out, error *err);
+
 /* A model made ready for a device: the graph after the passes, and its plan. */
 typedef struct prepared {
     device_choice device;
+    vkdet_precision precision; /* never auto */
     graph *graph;
     plan *plan;
 } prepared;
 status prepared_create(vkdet_context *context, const model *m, const char *device,
-                       const plan_options *options, prepared *out, error *err);
+                       vkdet_precision precision, const plan_options *options, prepared *out,
+                       error *err);
 void prepared_destroy(prepared *p);
+/* Lets the plan take the kernels that are fastest there (vkdet_tune). `session` is what the plan
+ * will run in, with max_batch and cache_dir; whoever makes none (reports, verification) sets
+ * no_default: then VKDET_TUNE_DEFAULT takes what was chosen before and measures nothing. Call it
+ * before prepared_backend. */
+status prepared_tune(vkdet_context *context, const model *m, const backend_params *session,
+                     vkdet_tune how, bool no_default, prepared *p, error *err);
 /* The backend for p. params: graph, preprocess, head, alloc and log are filled in here. */
 status prepared_backend(vkdet_context *context, const model *m, const prepared *p,
                         backend_params *params, backend **out, error *err);
@@ -65,7 +80,8 @@ status prepared_backend(vkdet_context *context, const model *m, const prepared *
 /* thread-safe reading of public pixels: checks sizes and format */
 status pixels_check(const vkdet_pixels *in, const preprocess *pre, pixels *out, error *err);
 
-/* default pipeline cache folder into path; false when there is no home */
-bool cache_default_dir(char *path, size_t size);
+/* The cache folder that a caller means: its own, none for "", the default one for NULL, written
+ * into `path`. NULL: none. */
+const char *cache_dir_choose(const char *wanted, char *path, size_t size);
 
 #endif

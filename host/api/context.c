@@ -1,5 +1,6 @@
 /* Context: allocator, log and the Vulkan instance; devices and the choice among them. */
 #include "host/api/api.h"
+#include "host/cpu/cpu.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,7 +110,7 @@ static uint32_t vulkan_count(vkdet_context *context)
     return v ? vulkan_device_count(v) : 0;
 }
 
-/* `index` counts Vulkan devices first, then the reference */
+/* `index` counts Vulkan devices first, then the cpu, then the reference */
 static void describe(vkdet_context *context, uint32_t index, vkdet_device_info *out)
 {
     uint32_t count = vulkan_count(context);
@@ -117,15 +118,20 @@ static void describe(vkdet_context *context, uint32_t index, vkdet_device_info *
     if (index < count) {
         vulkan_device_describe(context->vulkan, index, out);
         out->is_auto = pick == (int)index;
-    } else {
-        describe_reference(out, pick < 0);
+        return;
+    }
+    cpu_device_describe(out);
+    const bool cpu_is_auto = pick < 0 && !out->unusable[0];
+    out->is_auto = cpu_is_auto;
+    if (index > count) {
+        describe_reference(out, pick < 0 && !cpu_is_auto);
     }
 }
 
 uint32_t vkdet_device_count(const vkdet_context *context)
 {
     /* the instance behind the handle is opened lazily: logically const */
-    return context ? vulkan_count((vkdet_context *)context) + 1 : 0;
+    return context ? vulkan_count((vkdet_context *)context) + 2 : 0;
 }
 
 vkdet_status vkdet_device_describe(const vkdet_context *context, uint32_t index,
@@ -139,7 +145,7 @@ vkdet_status vkdet_device_describe(const vkdet_context *context, uint32_t index,
     return VKDET_OK;
 }
 
-/* Where "auto" goes: the best GPU, else the reference, never a software driver. */
+/* Where "auto" goes: the best GPU, else the cpu, else the reference, never a software driver. */
 static void choose_auto(vkdet_context *context, const error *why, device_choice *out)
 {
     uint32_t count = vulkan_count(context);
@@ -149,14 +155,20 @@ static void choose_auto(vkdet_context *context, const error *why, device_choice 
     if (pick >= 0) {
         return;
     }
+    const bool slow = !out->info.is_auto;
+    if (slow) {
+        describe_reference(&out->info, true);
+    }
+    const char *instead = slow ? "the scalar reference on the CPU (slow)" : "the device cpu";
     if (count > 0) {
-        log_write(&context->log, LOG_no_vulkan,
+        log_write(&context->log, slow ? LOG_no_vulkan : LOG_no_gpu,
                   "no GPU found, only software Vulkan drivers, which are used when named "
-                  "(vulkan:N); running the scalar reference on the CPU (slow)");
+                  "(vulkan:N); running %s",
+                  instead);
     } else {
-        log_write(&context->log, LOG_no_vulkan,
-                  "no Vulkan device (%s); running the scalar reference on the CPU (slow)",
-                  context->vulkan ? "the loader found none" : why->text);
+        log_write(&context->log, slow ? LOG_no_vulkan : LOG_no_gpu,
+                  "no Vulkan device (%s); running %s",
+                  context->vulkan ? "the loader found none" : why->text, instead);
     }
 }
 
@@ -168,8 +180,8 @@ static status choose_named(vkdet_context *context, const char *name, const error
     size_t length =
         strncmp(name, prefix, sizeof prefix - 1) == 0 ? strspn(digits, "0123456789") : 0;
     if (length == 0 || length > 4 || digits[length] != 0) {
-        return error_set(err, STATUS_DEVICE, "device \"%s\": expected auto, vulkan:N or reference",
-                         name);
+        return error_set(err, STATUS_DEVICE,
+                         "device \"%s\": expected auto, vulkan:N, cpu or reference", name);
     }
     uint32_t index = (uint32_t)strtoul(digits, NULL, 10), count = vulkan_count(context);
     if (count == 0) {
@@ -191,10 +203,16 @@ static status choose_named(vkdet_context *context, const char *name, const error
 
 status device_choose(vkdet_context *context, const char *name, device_choice *out, error *err)
 {
+    out->vulkan_index = -1;
     if (name && strcmp(name, "reference") == 0) {
-        out->vulkan_index = -1;
         describe_reference(&out->info, false);
         return STATUS_OK;
+    }
+    if (name && strcmp(name, "cpu") == 0) {
+        cpu_device_describe(&out->info);
+        return out->info.unusable[0]
+                   ? error_set(err, STATUS_DEVICE, "device \"cpu\": %s", out->info.unusable)
+                   : STATUS_OK;
     }
     error why = {0};
     if (!context_vulkan(context, &why) && why.code == STATUS_MEMORY) {
@@ -207,7 +225,7 @@ status device_choose(vkdet_context *context, const char *name, device_choice *ou
     } else {
         code = choose_named(context, name, &why, out, err);
     }
-    if (code == STATUS_OK && out->vulkan_index >= 0) {
+    if (code == STATUS_OK && out->info.kind != VKDET_DEVICE_REFERENCE) {
         log_write(&context->log, LOG_device_picked, "%s: %s (%s)", out->info.id, out->info.name,
                   out->info.driver);
     }

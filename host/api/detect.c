@@ -29,8 +29,8 @@ static status mode_of(const vkdet_detect_params *p, const nms_params *defaults, 
     }
 }
 
-static status read_params(const vkdet_session *s, const vkdet_detect_params *params,
-                          nms_params *out, error *err)
+status session_read_params(const vkdet_session *s, const vkdet_detect_params *params,
+                           nms_params *out, error *err)
 {
     const nms_params *defaults = &s->model->card.nms;
     vkdet_detect_params p = params ? *params : (vkdet_detect_params){0};
@@ -87,8 +87,7 @@ status pixels_check(const vkdet_pixels *in, const preprocess *pre, pixels *out, 
     return STATUS_OK;
 }
 
-/* After the device is lost only destroy makes sense. */
-static status note(vkdet_session *s, status code)
+status session_note(vkdet_session *s, status code)
 {
     if (code == STATUS_DEVICE_LOST) {
         s->lost = code;
@@ -104,19 +103,30 @@ static status check_alive(const vkdet_session *s, error *err)
                            "the device was lost; destroy the session and create it anew");
 }
 
-static status submit(vkdet_session *s, const vkdet_pixels *images, uint32_t count,
-                     const nms_params *nms, uint32_t slot_index, error *err)
+status session_read_images(vkdet_session *s, const vkdet_pixels *images, uint32_t count, error *err)
 {
-    session_slot *slot = &s->slots[slot_index];
     for (uint32_t i = 0; i < count; i++) {
         status code = pixels_check(&images[i], &s->model->card.preprocess, &s->images[i], err);
         if (code != STATUS_OK) {
             return error_prefix(err, "image %u: ", i);
         }
+    }
+    return STATUS_OK;
+}
+
+static status submit(vkdet_session *s, const vkdet_pixels *images, uint32_t count,
+                     const nms_params *nms, uint32_t slot_index, error *err)
+{
+    session_slot *slot = &s->slots[slot_index];
+    status code = session_read_images(s, images, count, err);
+    if (code != STATUS_OK) {
+        return code;
+    }
+    for (uint32_t i = 0; i < count; i++) {
         slot->sizes[i] = (picture_size){images[i].width, images[i].height};
     }
     backend_request request = {.images = s->images, .count = count, .nms = *nms};
-    status code = note(s, s->backend->call->submit(s->backend, slot_index, &request, err));
+    code = session_note(s, s->backend->call->submit(s->backend, slot_index, &request, err));
     if (code == STATUS_OK) {
         slot->state = SLOT_IN_FLIGHT;
         slot->count = count;
@@ -161,12 +171,12 @@ static status finish(vkdet_session *s, uint32_t slot_index, uint64_t timeout_ns,
         return STATUS_OK;
     }
     uint64_t timeout = timeout_ns < BACKEND_MAX_WAIT_NS ? timeout_ns : BACKEND_MAX_WAIT_NS;
-    status code = note(s, s->backend->call->wait(s->backend, slot_index, timeout, err));
+    status code = session_note(s, s->backend->call->wait(s->backend, slot_index, timeout, err));
     for (uint32_t i = 0; code == STATUS_OK && i < slot->count; i++) {
         backend_result raw = {0};
         slot->results[i] = (vkdet_result){0};
         if (s->model->card.detects) {
-            code = note(s, s->backend->call->result(s->backend, slot_index, i, &raw, err));
+            code = session_note(s, s->backend->call->result(s->backend, slot_index, i, &raw, err));
         }
         if (code == STATUS_OK) {
             convert_result(s, &raw, slot->sizes[i], slot->detections + (size_t)i * s->capacity,
@@ -196,7 +206,8 @@ static status reclaim(vkdet_session *s, error *err)
 {
     for (uint32_t i = 0; i < s->slot_count; i++) {
         if (s->slots[i].state == SLOT_ABANDONED) {
-            status code = note(s, s->backend->call->wait(s->backend, i, BACKEND_MAX_WAIT_NS, err));
+            status code =
+                session_note(s, s->backend->call->wait(s->backend, i, BACKEND_MAX_WAIT_NS, err));
             if (code != STATUS_OK) {
                 return code;
             }
@@ -204,6 +215,22 @@ static status reclaim(vkdet_session *s, error *err)
         }
     }
     return STATUS_OK;
+}
+
+status session_take_all(vkdet_session *s, error *err)
+{
+    s->last_slot = UINT32_MAX;
+    status code = check_alive(s, err);
+    if (code == STATUS_OK) {
+        code = reclaim(s, err);
+    }
+    for (uint32_t i = 0; code == STATUS_OK && i < s->slot_count; i++) {
+        if (s->slots[i].state != SLOT_FREE) {
+            code = error_set(err, STATUS_BUSY,
+                             "tickets are in flight; wait for them and release them first");
+        }
+    }
+    return code;
 }
 
 vkdet_status vkdet_session_submit(vkdet_session *s, const vkdet_pixels *images, uint32_t count,
@@ -221,7 +248,7 @@ vkdet_status vkdet_session_submit(vkdet_session *s, const vkdet_pixels *images, 
         code = reclaim(s, &err);
     }
     if (code == STATUS_OK) {
-        code = read_params(s, params, &nms, &err);
+        code = session_read_params(s, params, &nms, &err);
     }
     uint32_t slot = 0;
     while (slot < s->slot_count && s->slots[slot].state != SLOT_FREE) {
@@ -352,19 +379,9 @@ vkdet_status vkdet_session_detect(vkdet_session *s, const vkdet_pixels *images, 
             &err, error_set(&err, STATUS_ARGUMENT, "vkdet_session_detect: nothing to detect in"));
     }
     *results = NULL;
-    s->last_slot = UINT32_MAX;
-    status code = check_alive(s, &err);
+    status code = session_take_all(s, &err);
     if (code == STATUS_OK) {
-        code = reclaim(s, &err);
-    }
-    for (uint32_t i = 0; code == STATUS_OK && i < s->slot_count; i++) {
-        if (s->slots[i].state != SLOT_FREE) {
-            code = error_set(&err, STATUS_BUSY,
-                             "tickets are in flight; wait for them and release them first");
-        }
-    }
-    if (code == STATUS_OK) {
-        code = read_params(s, params, &nms, &err);
+        code = session_read_params(s, params, &nms, &err);
     }
     if (code == STATUS_OK &&
         !memory_grow(&s->context->alloc, (void **)&s->all_results, &s->all_results_capacity, count,
@@ -430,6 +447,6 @@ vkdet_status vkdet_session_output(vkdet_session *s, vkdet_ticket ticket, uint32_
                           error_set(&err, STATUS_ARGUMENT, "output %u has %zu floats, room for %zu",
                                     index, elements, capacity));
     }
-    return api_return(&err, note(s, s->backend->call->read_value(s->backend, slot, position, wanted,
-                                                                 floats, &err)));
+    return api_return(&err, session_note(s, s->backend->call->read_value(s->backend, slot, position,
+                                                                         wanted, floats, &err)));
 }

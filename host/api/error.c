@@ -1,6 +1,8 @@
 /* The calling thread's last error message, and the names of status codes. */
 #include "host/api/api.h"
 
+#include "shaders/shaders.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -44,4 +46,9 @@ const char *vkdet_status_name(vkdet_status code)
 const char *vkdet_version(void)
 {
     return VKDET_VERSION;
+}
+
+const char *vkdet_shader_digest(void)
+{
+    return shader_digest;
 }

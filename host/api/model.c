@@ -1,5 +1,6 @@
 /* Models: opening, converting, asking. */
 #include "host/api/api.h"
+#include "models/builtin.h"
 
 #include <string.h>
 
@@ -45,6 +46,25 @@ vkdet_status vkdet_model_open_memory(vkdet_context *context, const void *bytes, 
     return code == STATUS_OK ? wrap(context, m, out, &err) : api_return(&err, code);
 }
 
+vkdet_status vkdet_model_open_builtin(vkdet_context *context, vkdet_model **out)
+{
+    error err = {0};
+    if (!context || !out) {
+        return api_return(&err, error_set(&err, STATUS_ARGUMENT,
+                                          "vkdet_model_open_builtin: an argument is NULL"));
+    }
+    *out = NULL;
+    model *m = NULL;
+    if (!model_builtin.bytes) {
+        return api_return(&err, error_set(&err, STATUS_UNSUPPORTED,
+                                          "this build carries no model of its own "
+                                          "(VKDET_BUILTIN_MODEL=OFF): open a container"));
+    }
+    status code =
+        model_open_memory(&context->alloc, model_builtin.bytes, model_builtin.size, &m, &err);
+    return code == STATUS_OK ? wrap(context, m, out, &err) : api_return(&err, code);
+}
+
 void vkdet_model_destroy(vkdet_model *handle)
 {
     if (!handle) {
@@ -54,15 +74,57 @@ void vkdet_model_destroy(vkdet_model *handle)
     memory_release(&handle->context->alloc, handle);
 }
 
+static bool inner_type(vkdet_weight_type type, weight_type *out)
+{
+    switch (type) {
+    case VKDET_WEIGHTS_EXACT:
+        *out = WEIGHTS_EXACT;
+        return true;
+    case VKDET_WEIGHTS_FP16:
+        *out = WEIGHTS_FP16;
+        return true;
+    case VKDET_WEIGHTS_FP32:
+        *out = WEIGHTS_FP32;
+        return true;
+    default:
+        return false;
+    }
+}
+
+vkdet_status vkdet_weight_type_from_name(const char *name, vkdet_weight_type *out)
+{
+    static const vkdet_weight_type types[WEIGHTS_TYPE_COUNT] = {
+        [WEIGHTS_EXACT] = VKDET_WEIGHTS_EXACT,
+        [WEIGHTS_FP16] = VKDET_WEIGHTS_FP16,
+        [WEIGHTS_FP32] = VKDET_WEIGHTS_FP32,
+    };
+    error err = {0};
+    weight_type type;
+    if (!name || !out || !weight_type_from_name(name, &type)) {
+        return api_return(&err, error_set(&err, STATUS_ARGUMENT,
+                                          "weights \"%s\": expected exact, fp16 or fp32",
+                                          name ? name : "(null)"));
+    }
+    *out = types[type];
+    return VKDET_OK;
+}
+
 vkdet_status vkdet_convert(vkdet_context *context, const char *model_path, const char *card_path,
-                           const char *out_path)
+                           const vkdet_convert_params *params, const char *out_path)
 {
     error err = {0};
+    weight_type type = WEIGHTS_EXACT;
     if (!context || !model_path || !card_path || !out_path) {
         return api_return(&err,
                           error_set(&err, STATUS_ARGUMENT, "vkdet_convert: an argument is NULL"));
     }
-    return api_return(&err, model_convert(&context->alloc, model_path, card_path, out_path, &err));
+    if (params && !inner_type(params->weights, &type)) {
+        return api_return(&err, error_set(&err, STATUS_ARGUMENT,
+                                          "vkdet_convert: there is no weight type %d",
+                                          (int)params->weights));
+    }
+    return api_return(&err,
+                      model_convert(&context->alloc, model_path, card_path, type, out_path, &err));
 }
 
 static vkdet_nms_mode public_mode(nms_mode mode)

@@ -1,5 +1,5 @@
 /* vkdet_model_plan: the plan as JSON. */
-#include "host/api/api.h"
+#include "host/api/plan_report.h"
 #include "host/api/text.h"
 
 static json_t *buffer_names(const plan *p, const int *buffers, uint32_t count)
@@ -14,15 +14,18 @@ static json_t *buffer_names(const plan *p, const int *buffers, uint32_t count)
 static json_t *step_json(const plan *p, size_t index)
 {
     const plan_step *s = &p->steps[index];
-    return json_pack("{s:I, s:s, s:s, s:s, s:s, s:I, s:[I,I,I], s:o, s:o, s:I, s:I, s:I, s:I}",
-                     "index", (json_int_t)index, "name", s->name, "kernel", kernel_name(s->kernel),
-                     "shader", s->shader, "variant", s->variant ? s->variant : "", "level",
-                     (json_int_t)s->level, "groups", (json_int_t)s->groups[0],
-                     (json_int_t)s->groups[1], (json_int_t)s->groups[2], "reads",
-                     buffer_names(p, s->reads, s->read_count), "writes",
-                     buffer_names(p, s->writes, s->write_count), "flops", (json_int_t)s->flops,
-                     "bytes_read", (json_int_t)s->bytes_read, "bytes_written",
-                     (json_int_t)s->bytes_written, "weight_bytes", (json_int_t)s->weight_bytes);
+    uint32_t groups[3];
+    (void)plan_step_groups(p, s, 1, groups);
+    return json_pack(
+        "{s:I, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:[I,I,I], s:o, s:o, s:I, s:I, s:I, s:I}",
+        "index", (json_int_t)index, "name", s->name, "kernel", kernel_name(s->kernel), "shader",
+        s->shader, "variant", s->variant ? s->variant : "", "variant_index",
+        (json_int_t)s->variant_index, "variant_count", (json_int_t)s->variant_count, "level",
+        (json_int_t)s->level, "groups", (json_int_t)groups[0], (json_int_t)groups[1],
+        (json_int_t)groups[2], "reads", buffer_names(p, s->reads, s->read_count), "writes",
+        buffer_names(p, s->writes, s->write_count), "flops", (json_int_t)s->flops, "bytes_read",
+        (json_int_t)s->bytes_read, "bytes_written", (json_int_t)s->bytes_written, "weight_bytes",
+        (json_int_t)s->weight_bytes);
 }
 
 static json_int_t bytes_of(uint64_t words)
@@ -37,14 +40,15 @@ static json_t *buffer_json(const plan *p, size_t index)
     if (b->value != GRAPH_NONE) {
         shape_text(p->graph->values[b->value].shape, shape_string);
     }
-    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:[I,I]}", "name", b->name, "shape", shape_string,
+    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:[I,I]}", "name", b->name, "shape",
+                     shape_string, "element", b->element == ELEMENT_F16 ? "f16" : "f32",
                      "offset_bytes", bytes_of(b->offset), "bytes", bytes_of(b->words),
                      "pixel_stride", (json_int_t)b->pixel_stride, "levels",
                      (json_int_t)b->first_level, (json_int_t)b->last_level);
 }
 
 static json_t *plan_json(const plan *p, const model *m, const vkdet_device_info *device,
-                         uint32_t batch)
+                         vkdet_precision precision, uint32_t batch)
 {
     json_t *steps = json_array(), *buffers = json_array();
     uint64_t flops = 0, bytes = 0;
@@ -62,20 +66,21 @@ static json_t *plan_json(const plan *p, const model *m, const vkdet_device_info 
         json_decref(buffers);
         return NULL;
     }
-    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "model",
-                     m->card.name, "device", device->id, "device_name", device->name, "batch",
-                     (json_int_t)batch, "levels", (json_int_t)p->level_count, "flops_per_image",
-                     (json_int_t)flops, "activation_bytes_per_image", (json_int_t)bytes,
-                     "arena_bytes_per_image", bytes_of(p->arena_words), "arena_bytes",
-                     batch * bytes_of(p->arena_words), "weight_bytes", bytes_of(p->weight_words),
-                     "result_bytes_per_image", bytes_of(p->result_words), "steps", steps, "buffers",
-                     buffers);
+    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}",
+                     "model", m->card.name, "device", device->id, "device_name", device->name,
+                     "precision", vkdet_precision_name(precision), "batch", (json_int_t)batch,
+                     "levels", (json_int_t)p->level_count, "flops_per_image", (json_int_t)flops,
+                     "activation_bytes_per_image", (json_int_t)bytes, "arena_bytes_per_image",
+                     bytes_of(p->arena_words), "arena_bytes", batch * bytes_of(p->arena_words),
+                     "weight_bytes", bytes_of(p->weight_words), "result_bytes_per_image",
+                     bytes_of(p->result_words), "steps", steps, "buffers", buffers);
 }
 
-vkdet_status vkdet_model_plan(vkdet_context *context, const vkdet_model *handle, const char *device,
-                              uint32_t batch, char **json)
+vkdet_status vkdet_model_plan(vkdet_context *context, const vkdet_model *handle,
+                              const vkdet_plan_params *params, char **json)
 {
     error err = {0};
+    const vkdet_plan_params wanted = params ? *params : (vkdet_plan_params){0};
     if (!context || !handle || !json) {
         return api_return(
             &err, error_set(&err, STATUS_ARGUMENT, "vkdet_model_plan: an argument is NULL"));
@@ -84,14 +89,29 @@ vkdet_status vkdet_model_plan(vkdet_context *context, const vkdet_model *handle,
     prepared ready;
     const card *c = &handle->model->card;
     plan_options options = {.max_detections = c->detects ? c->nms.max_detections : 0,
+                            .batch = wanted.batch,
                             .keep_outputs = !c->detects};
-    status code = prepared_create(context, handle->model, device, &options, &ready, &err);
+    status code = prepared_create(context, handle->model, wanted.device, wanted.precision, &options,
+                                  &ready, &err);
+    const uint32_t batch = wanted.batch ? wanted.batch : 1;
+    char folder[4096];
+    const backend_params session = {
+        .max_batch = batch,
+        .max_detections = options.max_detections,
+        .keep_outputs = options.keep_outputs,
+        .cache_dir = cache_dir_choose(wanted.cache_dir, folder, sizeof folder),
+    };
     if (code == STATUS_OK) {
-        code = text_from_json(
-            &context->alloc,
-            plan_json(ready.plan, handle->model, &ready.device.info, batch ? batch : 1), json,
-            &err);
-        prepared_destroy(&ready);
+        code = prepared_tune(context, handle->model, &session, wanted.tune, true, &ready, &err);
     }
+    if (code == STATUS_OK) {
+        code = ready.device.info.kind == VKDET_DEVICE_CPU
+                   ? plan_report_cpu(context, handle->model, &ready, batch, json, &err)
+                   : text_from_json(&context->alloc,
+                                    plan_json(ready.plan, handle->model, &ready.device.info,
+                                              ready.precision, batch),
+                                    json, &err);
+    }
+    prepared_destroy(&ready);
     return api_return(&err, code);
 }

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { DEFAULT_SLOTS = 2, MAX_SLOTS = 16, MAX_BATCH = 4096 };
+enum { DEFAULT_SLOTS = 2, MAX_SLOTS = 16, MAX_BATCH = 4096, MAX_THREADS = 1024 };
 
 static status check_params(const model *m, const vkdet_session_params *p, vkdet_session *s,
                            error *err)
@@ -15,6 +15,9 @@ static status check_params(const model *m, const vkdet_session_params *p, vkdet_
     }
     if (s->slot_count > MAX_SLOTS) {
         return error_set(err, STATUS_ARGUMENT, "slots %u: at most %d", s->slot_count, MAX_SLOTS);
+    }
+    if (p->threads > MAX_THREADS) {
+        return error_set(err, STATUS_ARGUMENT, "threads %u: at most %d", p->threads, MAX_THREADS);
     }
     s->keep_outputs = p->keep_outputs != 0;
     if (!m->card.detects) {
@@ -59,23 +62,26 @@ static status allocate_slots(vkdet_session *s, error *err)
 
 static status build(vkdet_session *s, const vkdet_session_params *p, error *err)
 {
-    plan_options options = {.keep_outputs = s->keep_outputs, .max_detections = s->capacity};
-    status code = prepared_create(s->context, s->model, p->device, &options, &s->ready, err);
+    plan_options options = {
+        .keep_outputs = s->keep_outputs, .batch = s->max_batch, .max_detections = s->capacity};
+    status code =
+        prepared_create(s->context, s->model, p->device, p->precision, &options, &s->ready, err);
     if (code != STATUS_OK) {
         return code;
     }
     char folder[4096];
-    const char *cache = p->cache_dir;
-    if (!cache) {
-        cache = cache_default_dir(folder, sizeof folder) ? folder : "";
-    }
     backend_params params = {
         .max_batch = s->max_batch,
         .slots = s->slot_count,
         .max_detections = s->capacity,
         .keep_outputs = s->keep_outputs,
-        .cache_dir = cache[0] ? cache : NULL,
+        .cache_dir = cache_dir_choose(p->cache_dir, folder, sizeof folder),
+        .threads = p->threads,
     };
+    code = prepared_tune(s->context, s->model, &params, p->tune, false, &s->ready, err);
+    if (code != STATUS_OK) {
+        return code;
+    }
     code = prepared_backend(s->context, s->model, &s->ready, &params, &s->backend, err);
     s->graph = params.graph;
     return code;
@@ -140,15 +146,20 @@ void vkdet_session_device(const vkdet_session *session, vkdet_device_info *out)
     *out = session->ready.device.info;
 }
 
+vkdet_precision vkdet_session_precision(const vkdet_session *session)
+{
+    return session->ready.precision;
+}
+
 void vkdet_session_memory_get(const vkdet_session *session, vkdet_session_memory *out)
 {
-    const bool planned = session->ready.device.vulkan_index >= 0; /* the reference has no arena */
+    const bool planned = session->ready.device.vulkan_index >= 0;
     backend_memory bytes = {0};
     session->backend->call->memory(session->backend, &bytes);
     *out = (vkdet_session_memory){
         .device_bytes = bytes.device_bytes,
         .host_visible_bytes = bytes.host_visible_bytes,
-        .arena_bytes = planned ? session->ready.plan->arena_words * 4 : 0,
-        .weight_bytes = planned ? session->ready.plan->weight_words * 4 : 0,
+        .arena_bytes = planned ? session->ready.plan->arena_words * 4 : bytes.arena_bytes,
+        .weight_bytes = planned ? session->ready.plan->weight_words * 4 : bytes.weight_bytes,
     };
 }

@@ -44,4 +44,16 @@ struct vkdet_session {
     size_t all_detections_capacity;
 };
 
+/* --- detect.c --- */
+/* What calls that use every slot begin with: the device is there and nothing is in flight;
+ * STATUS_BUSY while somebody holds a ticket. What the last blocking call left is given up. */
+status session_take_all(vkdet_session *s, error *err);
+status session_read_params(const vkdet_session *s, const vkdet_detect_params *params,
+                           nms_params *out, error *err);
+/* checks the pictures into s->images */
+status session_read_images(vkdet_session *s, const vkdet_pixels *images, uint32_t count,
+                           error *err);
+/* hands a status of the backend on; after the device is lost only destroy makes sense */
+status session_note(vkdet_session *s, status code);
+
 #endif

@@ -2,6 +2,7 @@
  * device itself had, so that the first step named is the one that is wrong and not one that
  * inherited an error. */
 #include "host/api/verify.h"
+#include "host/cpu/cpu.h"
 
 #include <math.h>
 #include <string.h>
@@ -25,6 +26,21 @@ static status make_noise(const allocator *a, pixels *out, unsigned char **memory
     return STATUS_OK;
 }
 
+/* What the device stores in 16 bits may be off by their rounding too. */
+static void widen_bound(verification *v, int id)
+{
+    const plan *p = v->ready->plan;
+    if (v->bf16) {
+        if (v->bf16[id]) {
+            reference_widen_for_bf16(v->expected.data[id], v->bound.data[id],
+                                     shape_elements(v->ready->graph->values[id].shape));
+        }
+    } else if (p->buffers[p->value_buffer[id]].element == ELEMENT_F16) {
+        reference_widen_for_halves(v->expected.data[id], v->bound.data[id],
+                                   shape_elements(v->ready->graph->values[id].shape));
+    }
+}
+
 /* fp32 resize and normalisation: at most a dozen roundings on terms no larger than 255 and the
  * mean, divided by the deviation. */
 static status verify_preprocess(verification *v, const plan_step *step, error *err)
@@ -43,6 +59,7 @@ static status verify_preprocess(verification *v, const plan_step *step, error *e
         bound[i] = (float)(reference_gamma(12) * (255.0 + fabs((double)pre->mean[c])) /
                            fabs((double)pre->deviation[c]));
     }
+    widen_bound(v, input);
     judgement j = {0};
     judge(&j, step->name, v->device.data[input], expected, bound, count);
     return verify_report_step(v, step, &j, err);
@@ -65,6 +82,7 @@ static status verify_node(verification *v, const plan_step *step, error *err)
     for (int i = 0; i < n->output_count; i++) {
         int id = n->outputs[i];
         if (id != GRAPH_NONE) {
+            widen_bound(v, id);
             judge(&j, g->values[id].name, v->device.data[id], v->expected.data[id],
                   v->bound.data[id], shape_elements(g->values[id].shape));
         }
@@ -122,6 +140,14 @@ status verify_backend(vkdet_context *context, const model *m, const prepared *re
     reference_values *const sets[] = {&v.device, &v.expected, &v.bound};
     v.steps = json_array();
     status code = v.steps ? STATUS_OK : error_set(err, STATUS_MEMORY, "out of memory for a report");
+    if (code == STATUS_OK && ready->precision == VKDET_PRECISION_BF16) {
+        v.bf16 = memory_allocate(&context->alloc, ready->graph->value_count, sizeof *v.bf16);
+        if (v.bf16) {
+            cpu_choose_bf16(ready->graph, v.bf16);
+        } else {
+            code = error_set(err, STATUS_MEMORY, "out of memory for a report");
+        }
+    }
     for (size_t i = 0; code == STATUS_OK && i < sizeof sets / sizeof sets[0]; i++) {
         code = reference_values_create(ready->graph, &context->alloc, sets[i], err);
     }
@@ -141,14 +167,17 @@ status verify_backend(vkdet_context *context, const model *m, const prepared *re
     for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++) {
         reference_values_destroy(sets[i]);
     }
+    memory_release(&context->alloc, v.bf16);
     json_decref(v.steps);
     return code;
 }
 
-vkdet_status vkdet_verify(vkdet_context *context, const vkdet_model *handle, const char *device,
-                          const vkdet_pixels *picture, char **json)
+vkdet_status vkdet_verify(vkdet_context *context, const vkdet_model *handle,
+                          const vkdet_verify_params *verify_params, const vkdet_pixels *picture,
+                          char **json)
 {
     error err = {0};
+    const vkdet_verify_params wanted = verify_params ? *verify_params : (vkdet_verify_params){0};
     if (!context || !handle || !json) {
         return api_return(&err,
                           error_set(&err, STATUS_ARGUMENT, "vkdet_verify: an argument is NULL"));
@@ -158,11 +187,14 @@ vkdet_status vkdet_verify(vkdet_context *context, const vkdet_model *handle, con
     const uint32_t capacity = m->card.detects ? m->head.anchor_count : 0;
     const plan_options options = {
         .keep_outputs = true, .keep_all = true, .max_detections = capacity};
+    char folder[4096];
     backend_params params = {.max_batch = 1,
                              .slots = 1,
                              .max_detections = capacity,
                              .keep_outputs = true,
-                             .keep_all = true};
+                             .keep_all = true,
+                             .cache_dir =
+                                 cache_dir_choose(wanted.cache_dir, folder, sizeof folder)};
     pixels view;
     unsigned char *noise = NULL;
     prepared ready = {0};
@@ -170,7 +202,15 @@ vkdet_status vkdet_verify(vkdet_context *context, const vkdet_model *handle, con
     status code = picture ? pixels_check(picture, &m->card.preprocess, &view, &err)
                           : make_noise(&context->alloc, &view, &noise, &err);
     if (code == STATUS_OK) {
-        code = prepared_create(context, m, device, &options, &ready, &err);
+        code = prepared_create(context, m, wanted.device, wanted.precision, &options, &ready, &err);
+    }
+    if (code == STATUS_OK) {
+        code = prepared_tune(context, m, &params, wanted.tune, true, &ready, &err);
+    }
+    if (code == STATUS_OK) { /* the reference is to have the weights that the device has */
+        code = ready.precision == VKDET_PRECISION_BF16
+                   ? cpu_round_weights(ready.graph, &err)
+                   : plan_round_weights(ready.graph, ready.plan->options.precision, &err);
     }
     if (code == STATUS_OK) {
         code = prepared_backend(context, m, &ready, &params, &b, &err);

@@ -23,6 +23,8 @@ typedef struct verification {
     reference_values device;   /* what the device computed */
     reference_values expected; /* what the reference makes of the device's inputs */
     reference_values bound;    /* how far apart they may be */
+    bool *bf16;                /* by value: stored so on the device; NULL: nothing is */
+    uint32_t reported;         /* the backend's step that was found last */
     json_t *steps;
     const char *first; /* diverging step, or NULL */
 } verification;

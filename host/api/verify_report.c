@@ -51,6 +51,25 @@ static json_t *number(double x)
     return isfinite(x) ? json_real(x) : json_null();
 }
 
+/* How the device computes a step: the plan says it of Vulkan, the cpu itself of its own, in another
+ * order; what decode, sort and nms are there is one step at the end. */
+static const char *variant_of(verification *v, const plan_step *step)
+{
+    const uint32_t count = v->ready->device.info.kind == VKDET_DEVICE_CPU
+                               ? v->backend->call->step_count(v->backend)
+                               : 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const uint32_t at = (v->reported + i) % count;
+        vkdet_step own;
+        v->backend->call->step(v->backend, at, &own);
+        if (strcmp(own.name, step->name) == 0) {
+            v->reported = at;
+            return own.variant;
+        }
+    }
+    return count == 0 && step->variant ? step->variant : "";
+}
+
 status verify_report_step(verification *v, const plan_step *step, const judgement *j, error *err)
 {
     bool ok = j->outside == 0;
@@ -59,7 +78,7 @@ status verify_report_step(verification *v, const plan_step *step, const judgemen
     }
     json_t *entry = json_pack(
         "{s:s, s:s, s:s, s:I, s:o, s:o, s:b, s:I}", "name", step->name, "kernel",
-        kernel_name(step->kernel), "variant", step->variant ? step->variant : "", "elements",
+        kernel_name(step->kernel), "variant", variant_of(v, step), "elements",
         (json_int_t)j->elements, "max_error", number(j->worst_error), "max_error_over_bound",
         number(j->worst_ratio), "ok", (int)ok, "outside", (json_int_t)j->outside);
     if (!entry || (!ok && json_object_set_new(entry, "worst", json_string(j->where)) != 0) ||
@@ -75,8 +94,9 @@ status verify_report_text(const verification *v, char **json, error *err)
 {
     const vkdet_device_info *info = &v->ready->device.info;
     json_t *root =
-        json_pack("{s:s, s:s, s:s, s:s, s:b, s:s?, s:O}", "model", v->model->card.name, "device",
-                  info->id, "name", info->name, "driver", info->driver, "ok",
-                  (int)(v->first == NULL), "first_diverging", v->first, "steps", v->steps);
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:s?, s:O}", "model", v->model->card.name,
+                  "device", info->id, "name", info->name, "driver", info->driver, "precision",
+                  vkdet_precision_name(v->ready->precision), "ok", (int)(v->first == NULL),
+                  "first_diverging", v->first, "steps", v->steps);
     return text_from_json(&v->context->alloc, root, json, err);
 }

@@ -13,7 +13,9 @@ enum {
     EXIT_DEVICE = 3, /* no such device, it failed, or memory ran out */
     EXIT_MODEL = 4,
     EXIT_OUTPUT = 5,
-    EXIT_SIGNAL = 128 /* and the number of the signal that stopped it */
+    EXIT_WITHHELD = 6, /* bench: a score whose check failed was withheld */
+    EXIT_SLOWER = 7,   /* bench --compare: something is slower */
+    EXIT_SIGNAL = 128  /* and the number of the signal that stopped it */
 };
 
 typedef struct command {
@@ -22,11 +24,12 @@ typedef struct command {
     const char *summary;            /* one line of the overview */
     const char *details;            /* paragraphs of its own help, before the options */
     int min_operands, max_operands; /* max_operands -1: any number */
+    bool takes_model;               /* the first of them is MODEL, unless --model names it */
     const option_id *options;       /* in the order of the help text, ended by OPTION_END */
     int (*run)(const settings *s);
 } command;
 
-extern const command command_detect, command_convert, command_inspect, command_plan, command_verify,
-    command_devices;
+extern const command command_detect, command_val, command_convert, command_inspect, command_plan,
+    command_verify, command_devices, command_bench;
 
 #endif

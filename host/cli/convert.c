@@ -22,12 +22,17 @@ static int convert_run(const settings *s)
                       s->card ? "--output FILE" : "--card CARD.json", command_convert.operands);
         return EXIT_USAGE;
     }
+    vkdet_convert_params params = {VKDET_WEIGHTS_EXACT};
+    if (s->weights && vkdet_weight_type_from_name(s->weights, &params.weights) != VKDET_OK) {
+        console_error("convert: --%s", vkdet_error_message());
+        return EXIT_USAGE;
+    }
     vkdet_context *context = NULL;
     int status = open_context(s, &context);
     if (status != EXIT_GOOD) {
         return status;
     }
-    vkdet_status converted = vkdet_convert(context, s->operands[0], s->card, s->output);
+    vkdet_status converted = vkdet_convert(context, s->operands[0], s->card, &params, s->output);
     if (converted != VKDET_OK) {
         console_error("%s", vkdet_error_message());
         status = exit_of_conversion(converted, s->output);
@@ -38,14 +43,18 @@ static int convert_run(const settings *s)
     return status;
 }
 
-static const option_id convert_options[] = {OPTION_CARD,  OPTION_OUTPUT_FILE, OPTION_VERBOSE,
-                                            OPTION_QUIET, OPTION_HELP,        OPTION_END};
+static const option_id convert_options[] = {OPTION_CARD,    OPTION_WEIGHTS, OPTION_OUTPUT_FILE,
+                                            OPTION_VERBOSE, OPTION_QUIET,   OPTION_HELP,
+                                            OPTION_END};
 
 const command command_convert = {
     .name = "convert",
-    .operands = "MODEL.json --card CARD.json --output FILE.vkdet",
+    .operands = "MODEL.json --card CARD.json [--weights TYPE] --output FILE.vkdet",
     .summary = "make a container from a TensorFlow.js layers model and its card",
-    .details = "\nThe weight shards are found beside MODEL.json.\n",
+    .details =
+        "\n"
+        "The weight shards are found beside MODEL.json. --weights fp16 rounds what exact\n"
+        "would keep as 32 bits, but for batch norms: half the size, about 3 decimal digits.\n",
     .min_operands = 1,
     .max_operands = 1,
     .options = convert_options,

@@ -21,15 +21,16 @@ static int inspect_run(const settings *s)
     return with_model(s, inspect_model);
 }
 
-static const option_id inspect_options[] = {OPTION_JSON, OPTION_VERBOSE, OPTION_QUIET, OPTION_HELP,
-                                            OPTION_END};
+static const option_id inspect_options[] = {OPTION_MODEL, OPTION_JSON, OPTION_VERBOSE,
+                                            OPTION_QUIET, OPTION_HELP, OPTION_END};
 
 const command command_inspect = {
     .name = "inspect",
     .operands = "[MODEL]",
     .summary = "show what is in a container: card, layers, parameters, MACs, memory",
-    .details = "\nMODEL is a .vkdet container; default: $VKDET_MODEL.\n",
+    .details = "\nMODEL as with --model.\n",
     .max_operands = 1,
+    .takes_model = true,
     .options = inspect_options,
     .run = inspect_run,
 };

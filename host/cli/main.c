@@ -26,9 +26,9 @@ static const command command_help = {
     .run = help_run,
 };
 
-static const command *const table[] = {&command_detect, &command_convert, &command_inspect,
-                                       &command_plan,   &command_verify,  &command_devices,
-                                       &command_help};
+static const command *const table[] = {&command_detect,  &command_val,   &command_convert,
+                                       &command_inspect, &command_plan,  &command_verify,
+                                       &command_devices, &command_bench, &command_help};
 enum { TABLE_COUNT = sizeof table / sizeof table[0] };
 
 static const command *command_find(const char *name)
@@ -51,7 +51,8 @@ static void print_overview(FILE *out)
         (void)fprintf(out, "  %-9s %s\n", table[i]->name, table[i]->summary);
     }
     (void)fputs("\nvkdet COMMAND --help tells the options of one; vkdet --version the version.\n"
-                "Exit status: 0 good, 1 some inputs failed, 2 usage, 3 device, 4 model, 5 output.\n"
+                "Exit status: 0 good, 1 some inputs failed, 2 usage, 3 device, 4 model, 5 output,\n"
+                "6 a score withheld, 7 slower (both of bench).\n"
                 "The manual: man vkdet.\n",
                 out);
 }

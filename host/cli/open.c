@@ -5,6 +5,7 @@
 #include "host/cli/console.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 int open_context(const settings *s, vkdet_context **out)
 {
@@ -20,19 +21,44 @@ int open_context(const settings *s, vkdet_context **out)
     return EXIT_GOOD;
 }
 
-int open_model(vkdet_context *context, const char *path, vkdet_model **out)
+int open_model(vkdet_context *context, const char *name, vkdet_model **out)
 {
-    if (!path) {
-        path = getenv("VKDET_MODEL");
+    static const char builtin[] = "builtin";
+    if (!name) {
+        name = getenv("VKDET_MODEL");
     }
-    if (!path || !*path) {
-        console_error("no model: name a .vkdet container or set VKDET_MODEL; vkdet convert makes "
-                      "one, README.md tells where to get a network");
+    if (!name || !*name) {
+        name = builtin;
+    }
+    vkdet_status opened = strcmp(name, builtin) == 0 ? vkdet_model_open_builtin(context, out)
+                                                     : vkdet_model_open(context, name, out);
+    if (opened == VKDET_OK) {
+        return EXIT_GOOD;
+    }
+    console_error("%s%s", vkdet_error_message(),
+                  opened == VKDET_ERROR_UNSUPPORTED && strcmp(name, builtin) == 0
+                      ? "; -m or VKDET_MODEL names one"
+                      : "");
+    return EXIT_MODEL;
+}
+
+int read_precision(const settings *s, const char *name, vkdet_precision *out)
+{
+    *out = VKDET_PRECISION_AUTO;
+    if (s->precision && vkdet_precision_from_name(s->precision, out) != VKDET_OK) {
+        console_error("%s: --precision takes auto, fp32, fp16 or bf16, not \"%s\"", name,
+                      s->precision);
         return EXIT_USAGE;
     }
-    if (vkdet_model_open(context, path, out) != VKDET_OK) {
-        console_error("%s", vkdet_error_message());
-        return EXIT_MODEL;
+    return EXIT_GOOD;
+}
+
+int read_tune(const settings *s, const char *name, vkdet_tune *out)
+{
+    *out = VKDET_TUNE_DEFAULT;
+    if (s->tune && vkdet_tune_from_name(s->tune, out) != VKDET_OK) {
+        console_error("%s: --tune takes off, quick or full, not \"%s\"", name, s->tune);
+        return EXIT_USAGE;
     }
     return EXIT_GOOD;
 }
@@ -44,7 +70,7 @@ int with_model(const settings *s,
     vkdet_model *model = NULL;
     int status = open_context(s, &context);
     if (status == EXIT_GOOD) {
-        status = open_model(context, s->operand_count ? s->operands[0] : NULL, &model);
+        status = open_model(context, s->model, &model);
     }
     if (status == EXIT_GOOD) {
         status = work(s, context, model);

@@ -16,6 +16,7 @@ typedef enum option_kind {
     KIND_FLAG = 0,
     KIND_TEXT,
     KIND_ANY_TEXT, /* also none at all */
+    KIND_TEXTS,    /* of many times each counts */
     KIND_NUMBER,
     KIND_INTEGER
 } option_kind;
@@ -33,11 +34,14 @@ typedef struct option_spec {
 #define AT(member) offsetof(settings, member)
 
 static const option_spec specs[OPTION_COUNT] = {
-    [OPTION_MODEL] = {"model", 'm', KIND_TEXT, "MODEL", "container to run; default: $VKDET_MODEL",
+    [OPTION_MODEL] = {"model", 'm', KIND_TEXT, "MODEL",
+                      "a .vkdet container, or builtin; default: $VKDET_MODEL, else builtin",
                       AT(model), 0, 0},
     [OPTION_DEVICE] = {"device", 'd', KIND_TEXT, "DEVICE",
-                       "auto (default), vulkan:N or reference; see vkdet devices", AT(device), 0,
-                       0},
+                       "auto (default), vulkan:N, cpu or reference; see vkdet devices", AT(device),
+                       0, 0},
+    [OPTION_PRECISION] = {"precision", 'p', KIND_TEXT, "PRECISION",
+                          "auto (default), fp32, fp16 or bf16", AT(precision), 0, 0},
     [OPTION_CONF] = {"conf", 'c', KIND_NUMBER, "SCORE",
                      "keep detections with a score above this, 0 to 1; default: the card's",
                      AT(conf), 0, 1},
@@ -69,13 +73,82 @@ static const option_spec specs[OPTION_COUNT] = {
                            "refuse larger pictures before decoding; default 100000000",
                            AT(max_pixels), 1, 4294836225.0},
     [OPTION_CACHE_DIR] = {"cache-dir", 0, KIND_ANY_TEXT, "DIR",
-                          "of the pipeline cache; \"\" for none; default: "
+                          "of pipelines and tuning; \"\" for none; default: "
                           "$XDG_CACHE_HOME/vkdet or ~/.cache/vkdet",
                           AT(cache_dir), 0, 0},
     [OPTION_CARD] = {"card", 'c', KIND_TEXT, "CARD.json",
                      "what the network file does not say (models/CARD.md)", AT(card), 0, 0},
+    [OPTION_WEIGHTS] = {"weights", 0, KIND_TEXT, "TYPE",
+                        "exact (default: fp16 where a tensor loses nothing), fp16 or fp32",
+                        AT(weights), 0, 0},
     [OPTION_OUTPUT_FILE] = {"output", 'o', KIND_TEXT, "FILE", "container to write", AT(output), 0,
                             0},
+    [OPTION_DATA] = {"data", 0, KIND_TEXT, "COCO.json", "the ground truth: COCO instances",
+                     AT(data), 0, 0},
+    [OPTION_IMAGES] = {"images", 0, KIND_TEXT, "DIR", "folder that its file names are in",
+                       AT(images), 0, 0},
+    [OPTION_PRED] = {"pred", 0, KIND_TEXT, "RESULTS.json",
+                     "judge these COCO results instead of running a model", AT(pred), 0, 0},
+    [OPTION_MAP] = {"map", 0, KIND_TEXTS, "CLASS=CATEGORY",
+                    "class of the model that stands for a category; empty: for none; many times",
+                    AT(map), 0, 0},
+    [OPTION_VAL_CONF] = {"conf", 'c', KIND_NUMBER, "SCORE",
+                         "keep detections with a score above this, 0 to 1; default 0.01", AT(conf),
+                         0, 1},
+    [OPTION_VAL_MAX_DET] = {"max-det", 0, KIND_INTEGER, "N",
+                            "at most this many detections a picture; default 100", AT(max_det), 1,
+                            4294967294.0},
+    [OPTION_BENCH_DEVICE] = {"device", 'd', KIND_TEXT, "DEVICES",
+                             "one or several, as in vulkan:0,cpu; default auto", AT(device), 0, 0},
+    [OPTION_BENCH_PRECISION] = {"precision", 'p', KIND_TEXT, "LIST",
+                                "of auto (default), fp32, fp16 and bf16", AT(precision), 0, 0},
+    [OPTION_BENCH_BATCH] = {"batch", 'b', KIND_TEXT, "LIST",
+                            "pictures a submission, each 1 to 4096; default 1,2,4,8", AT(batches),
+                            0, 0},
+    [OPTION_THREADS] = {"threads", 't', KIND_INTEGER, "N",
+                        "of the device cpu, 1 to 1024; default: one a core", AT(threads), 1, 1024},
+    [OPTION_TUNE] = {"tune", 0, KIND_TEXT, "HOW",
+                     "try kernel variants: off, quick or full; default: quick on GPUs, once",
+                     AT(tune), 0, 0},
+    [OPTION_SCENARIO] = {"scenario", 0, KIND_TEXT, "LIST",
+                         "of single-stream, offline, server; all; default single-stream,offline",
+                         AT(scenario), 0, 0},
+    [OPTION_STAGE] = {"stage", 0, KIND_TEXT, "LIST",
+                      "of pixels (default), bytes (files in memory), device (nothing moves); all",
+                      AT(stage), 0, 0},
+    [OPTION_QPS] = {"qps", 0, KIND_NUMBER, "RATE",
+                    "arrivals a second in server; default: search for the highest that holds",
+                    AT(qps), DBL_TRUE_MIN, 1e6},
+    [OPTION_LATENCY_BOUND] = {"latency-bound", 0, KIND_NUMBER, "MS",
+                              "on the 99th percentile in server; default 100", AT(latency_bound),
+                              DBL_TRUE_MIN, 1e5},
+    [OPTION_LAYERS] = {"layers", 0, KIND_FLAG, NULL,
+                       "time each step, against the roofline of the device", AT(layers), 0, 0},
+    [OPTION_PEAK] = {"peak", 0, KIND_FLAG, NULL,
+                     "measure the device's arithmetic, bandwidth and transfers", AT(peak), 0, 0},
+    [OPTION_SIZE] = {"size", 0, KIND_TEXT, "WxH", "of drawn pictures; default: the network's input",
+                     AT(size), 0, 0},
+    [OPTION_SEED] = {"seed", 0, KIND_INTEGER, "N", "of drawn pictures and arrivals; default 1",
+                     AT(seed), 1, 4294967295.0},
+    [OPTION_RUNS] = {"runs", 0, KIND_INTEGER, "N", "at least this many samples; default 32",
+                     AT(runs), 1, 1e6},
+    [OPTION_MIN_TIME] = {"min-time", 0, KIND_NUMBER, "SECONDS",
+                         "measure each at least this long; default 1", AT(min_time), DBL_TRUE_MIN,
+                         86400},
+    [OPTION_MAX_TIME] = {"max-time", 0, KIND_NUMBER, "SECONDS",
+                         "and, but for 6 samples, no longer; default 10", AT(max_time),
+                         DBL_TRUE_MIN, 86400},
+    [OPTION_CSV] = {"csv", 0, KIND_FLAG, NULL, "CSV, a line a result", AT(csv), 0, 0},
+    [OPTION_REPORT] = {"report", 0, KIND_TEXT, "FILE.html",
+                       "write a report with roofline too; implies --layers and --peak", AT(report),
+                       0, 0},
+    [OPTION_COMPARE] = {"compare", 0, KIND_TEXT, "BASE.json",
+                        "with a run kept by --json; status 7 when something is slower", AT(compare),
+                        0, 0},
+    [OPTION_NOISE] = {"noise", 0, KIND_NUMBER, "PERCENT",
+                      "smaller changes are within noise; default 2", AT(noise), DBL_TRUE_MIN, 1000},
+    [OPTION_FROM] = {"from", 0, KIND_TEXT, "RUN.json",
+                     "show a run kept by --json; nothing is measured", AT(from), 0, 0},
     [OPTION_JSON] = {"json", 'j', KIND_FLAG, NULL, "JSON instead of a table", AT(json), 0, 0},
     [OPTION_VALIDATE] = {"validate", 0, KIND_FLAG, NULL,
                          "turn the Vulkan validation layers on; their messages end in status 3",
@@ -148,6 +221,16 @@ static bool option_store(const command *c, const option_spec *spec, const char *
     case KIND_ANY_TEXT:
         *(const char **)(void *)target = text;
         return true;
+    case KIND_TEXTS: {
+        text_list *list = (text_list *)(void *)target;
+        if (list->count == sizeof list->items / sizeof list->items[0]) {
+            console_error("%s: --%s is there more than %zu times", c->name, spec->name,
+                          list->count);
+            return false;
+        }
+        list->items[list->count++] = text;
+        return true;
+    }
     case KIND_NUMBER:
         if (parse_number(text, &number) && number >= spec->low && number <= spec->high) {
             *(double *)(void *)target = number;
@@ -251,6 +334,14 @@ bool options_parse(const command *c, int argc, char **argv, settings *out)
     if (out->help) {
         return true;
     }
+    int most = c->max_operands;
+    if (c->takes_model) {
+        most--;
+        if (!out->model && out->operand_count > 0) {
+            out->model = *out->operands++;
+            out->operand_count--;
+        }
+    }
     if (out->operand_count < c->min_operands) {
         /* "-d.jpg" was meant as a file, perhaps */
         console_error("%s: %s missing (usage: vkdet %s %s%s)", c->name,
@@ -258,9 +349,9 @@ bool options_parse(const command *c, int argc, char **argv, settings *out)
                       argc > 1 ? "; a name that begins with - goes behind --" : "");
         return false;
     }
-    if (c->max_operands >= 0 && out->operand_count > c->max_operands) {
+    if (c->max_operands >= 0 && out->operand_count > most) {
         console_error("%s: one operand too many: \"%s\" (usage: vkdet %s %s)", c->name,
-                      out->operands[c->max_operands], c->name, c->operands);
+                      out->operands[most], c->name, c->operands);
         return false;
     }
     return true;

@@ -12,6 +12,7 @@
 typedef enum option_id {
     OPTION_MODEL = 0,
     OPTION_DEVICE,
+    OPTION_PRECISION,
     OPTION_CONF,
     OPTION_IOU,
     OPTION_MAX_DET,
@@ -25,7 +26,35 @@ typedef enum option_id {
     OPTION_MAX_PIXELS,
     OPTION_CACHE_DIR,
     OPTION_CARD,
+    OPTION_WEIGHTS,
     OPTION_OUTPUT_FILE,
+    OPTION_DATA,
+    OPTION_IMAGES,
+    OPTION_PRED,
+    OPTION_MAP,
+    OPTION_VAL_CONF,
+    OPTION_VAL_MAX_DET,
+    OPTION_BENCH_DEVICE,
+    OPTION_BENCH_PRECISION,
+    OPTION_BENCH_BATCH,
+    OPTION_THREADS,
+    OPTION_TUNE,
+    OPTION_SCENARIO,
+    OPTION_STAGE,
+    OPTION_QPS,
+    OPTION_LATENCY_BOUND,
+    OPTION_LAYERS,
+    OPTION_PEAK,
+    OPTION_SIZE,
+    OPTION_SEED,
+    OPTION_RUNS,
+    OPTION_MIN_TIME,
+    OPTION_MAX_TIME,
+    OPTION_CSV,
+    OPTION_REPORT,
+    OPTION_COMPARE,
+    OPTION_NOISE,
+    OPTION_FROM,
     OPTION_JSON,
     OPTION_VALIDATE,
     OPTION_VERBOSE,
@@ -35,13 +64,25 @@ typedef enum option_id {
     OPTION_END = OPTION_COUNT
 } option_id;
 
-/* What was given. Zero and NULL mean "not given", but for conf. */
+/* Of an option that may be given many times. */
+typedef struct text_list {
+    const char *items[256];
+    size_t count;
+} text_list;
+
+/* What was given. Zero and NULL mean "not given", but for conf. A MODEL given as an operand is in
+ * `model`, no longer among the operands. */
 typedef struct settings {
-    const char *model, *device, *nms_mode, *format, *labels, *output, *cache_dir, *card;
+    const char *model, *device, *nms_mode, *format, *labels, *output, *cache_dir, *card, *weights;
+    const char *data, *images, *pred;
+    const char *precision, *tune;
+    const char *scenario, *stage, *batches, *size, *report, *compare, *from; /* of bench */
+    text_list map;
     double conf; /* negative: not given; 0 is a threshold like any other */
     double iou;
-    uint64_t max_det, batch, slots, max_pixels;
-    unsigned save_img, json, validate, verbose, quiet, help; /* how often */
+    double qps, latency_bound, min_time, max_time, noise;
+    uint64_t max_det, batch, slots, max_pixels, threads, runs, seed;
+    unsigned save_img, json, csv, layers, peak, validate, verbose, quiet, help; /* how often */
     const char *const *operands;
     int operand_count;
 } settings;

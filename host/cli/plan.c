@@ -5,7 +5,8 @@
 
 static const report_column columns[] = {
     {"step", "name", false},           {"kernel", "kernel", false},
-    {"variant", "variant", false},     {"level", "level", true},
+    {"variant", "variant", false},     {"choice", "variant_index", true},
+    {"of", "variant_count", true},     {"level", "level", true},
     {"groups", "groups", false},       {"FLOPs", "flops", true},
     {"bytes in", "bytes_read", true},  {"bytes out", "bytes_written", true},
     {"weights", "weight_bytes", true},
@@ -15,25 +16,34 @@ static const report_layout layout = {"steps", columns, sizeof columns / sizeof c
 static int plan_model(const settings *s, vkdet_context *context, const vkdet_model *model)
 {
     char *json = NULL;
-    vkdet_status planned =
-        vkdet_model_plan(context, model, s->device, (uint32_t)(s->batch ? s->batch : 1), &json);
+    vkdet_plan_params params = {
+        .device = s->device, .batch = (uint32_t)s->batch, .cache_dir = s->cache_dir};
+    (void)read_precision(s, "plan", &params.precision); /* checked before */
+    (void)read_tune(s, "plan", &params.tune);
+    vkdet_status planned = vkdet_model_plan(context, model, &params, &json);
     return report_give(s, context, planned, json, &layout);
 }
 
 static int plan_run(const settings *s)
 {
-    return with_model(s, plan_model);
+    vkdet_precision precision;
+    vkdet_tune tune;
+    int status = read_precision(s, "plan", &precision);
+    status = status == EXIT_GOOD ? read_tune(s, "plan", &tune) : status;
+    return status == EXIT_GOOD ? with_model(s, plan_model) : status;
 }
 
-static const option_id plan_options[] = {OPTION_DEVICE, OPTION_BATCH, OPTION_JSON, OPTION_VERBOSE,
-                                         OPTION_QUIET,  OPTION_HELP,  OPTION_END};
+static const option_id plan_options[] = {
+    OPTION_MODEL, OPTION_DEVICE,  OPTION_PRECISION, OPTION_TUNE, OPTION_BATCH, OPTION_CACHE_DIR,
+    OPTION_JSON,  OPTION_VERBOSE, OPTION_QUIET,     OPTION_HELP, OPTION_END};
 
 const command command_plan = {
     .name = "plan",
     .operands = "[MODEL]",
     .summary = "show how a device computes a model: steps, kernels, memory, FLOPs",
-    .details = "\nMODEL is a .vkdet container; default: $VKDET_MODEL.\n",
+    .details = "\nMODEL as with --model.\n",
     .max_operands = 1,
+    .takes_model = true,
     .options = plan_options,
     .run = plan_run,
 };

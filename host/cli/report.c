@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,7 +45,9 @@ static void cell_text(const json_t *value, const char *separator, char *text, si
         grouped(json_integer_value(value), text, size);
         break;
     case JSON_REAL:
-        (void)snprintf(text, size, "%.4g", json_real_value(value));
+        /* four digits that mean something, and no exponent for what is merely large */
+        (void)snprintf(text, size, fabs(json_real_value(value)) < 9999.5 ? "%.4g" : "%.0f",
+                       json_real_value(value));
         break;
     case JSON_TRUE:
     case JSON_FALSE:

@@ -34,6 +34,7 @@ struct sources {
     dev_t skip_device;
     ino_t skip_inode;
     bool has_skip;
+    bool literal; /* operands are files and nothing else */
 
     bool walk_empty; /* nothing has come out of the folder operand so far */
     int depth;
@@ -95,6 +96,18 @@ sources *sources_create(const char *const *operands, int count, const struct sta
         s->has_skip = true;
         s->skip_device = skip->st_dev;
         s->skip_inode = skip->st_ino;
+    }
+    return s;
+}
+
+sources *sources_create_files(const char *const *paths, int count)
+{
+    sources *s = sources_create(NULL, 0, NULL);
+    if (s) {
+        s->operands = paths;
+        s->operand_count = count;
+        s->total = (uint64_t)count;
+        s->literal = true;
     }
     return s;
 }
@@ -286,9 +299,22 @@ static int by_bytes(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+static source_outcome file_take(const char *path, source *out)
+{
+    struct stat st;
+    if (stat(path, &st) != 0) {
+        return give(out, path, strerror(errno));
+    }
+    return give(out, path, S_ISREG(st.st_mode) ? NULL : "not a file");
+}
+
 static source_outcome operand_take(sources *s, const char *operand, source *out, bool *got)
 {
     struct stat st;
+    if (s->literal) {
+        *got = true;
+        return file_take(operand, out);
+    }
     if (strcmp(operand, "-") == 0) {
         *got = false;
         s->reading = true;

@@ -21,6 +21,8 @@ typedef struct sources sources;
 /* operands is borrowed. `skip` (may be NULL) is a folder that walks leave out: the one that
  * output goes to. NULL when memory or file descriptors ran out. */
 sources *sources_create(const char *const *operands, int count, const struct stat *skip);
+/* Each path is one source, as it is written: no folders, patterns or standard input. */
+sources *sources_create_files(const char *const *paths, int count);
 void sources_destroy(sources *s);
 
 /* The next one; blocks while standard input has nothing. One thread at a time. */

@@ -15,8 +15,8 @@ static const report_layout layout = {"steps", columns, sizeof columns / sizeof c
 static int open_picture(const settings *s, vkdet_context *context, vkdet_image **out)
 {
     vkdet_image_params params = {.max_pixels = s->max_pixels};
-    if (s->operand_count > 1 &&
-        vkdet_image_load(context, s->operands[1], &params, out) != VKDET_OK) {
+    if (s->operand_count > 0 &&
+        vkdet_image_load(context, s->operands[0], &params, out) != VKDET_OK) {
         console_error("%s", vkdet_error_message());
         return EXIT_INPUT;
     }
@@ -35,7 +35,10 @@ static int verify_model(const settings *s, vkdet_context *context, const vkdet_m
     if (image) {
         pixels = vkdet_image_pixels(image);
     }
-    vkdet_status verified = vkdet_verify(context, model, s->device, image ? &pixels : NULL, &json);
+    vkdet_verify_params params = {.device = s->device, .cache_dir = s->cache_dir};
+    (void)read_precision(s, "verify", &params.precision); /* checked before */
+    (void)read_tune(s, "verify", &params.tune);
+    vkdet_status verified = vkdet_verify(context, model, &params, image ? &pixels : NULL, &json);
     status = report_give(s, context, verified, json, &layout);
     if (status == EXIT_GOOD) {
         console_note("every step is within its contract");
@@ -46,22 +49,28 @@ static int verify_model(const settings *s, vkdet_context *context, const vkdet_m
 
 static int verify_run(const settings *s)
 {
-    return with_model(s, verify_model);
+    vkdet_precision precision;
+    vkdet_tune tune;
+    int status = read_precision(s, "verify", &precision);
+    status = status == EXIT_GOOD ? read_tune(s, "verify", &tune) : status;
+    return status == EXIT_GOOD ? with_model(s, verify_model) : status;
 }
 
-static const option_id verify_options[] = {OPTION_DEVICE,   OPTION_MAX_PIXELS, OPTION_JSON,
-                                           OPTION_VALIDATE, OPTION_VERBOSE,    OPTION_QUIET,
-                                           OPTION_HELP,     OPTION_END};
+static const option_id verify_options[] = {OPTION_MODEL, OPTION_DEVICE,     OPTION_PRECISION,
+                                           OPTION_TUNE,  OPTION_MAX_PIXELS, OPTION_CACHE_DIR,
+                                           OPTION_JSON,  OPTION_VALIDATE,   OPTION_VERBOSE,
+                                           OPTION_QUIET, OPTION_HELP,       OPTION_END};
 
 const command command_verify = {
     .name = "verify",
     .operands = "[MODEL [IMAGE]]",
     .summary = "compare every step on a device with the reference, within its contract",
     .details = "\n"
-               "MODEL is a .vkdet container; default: $VKDET_MODEL. Without IMAGE the input is a\n"
-               "noise picture, always the same. Exit status 1: some step is outside its contract;\n"
-               "the first such step is named.\n",
+               "MODEL as with --model; where that is given, IMAGE is the only operand. Without\n"
+               "IMAGE the input is a noise picture, always the same. Exit status 1: some step is\n"
+               "outside its contract; the first such step is named.\n",
     .max_operands = 2,
+    .takes_model = true,
     .options = verify_options,
     .run = verify_run,
 };

@@ -1,7 +1,7 @@
 /* vkdet: anchor-based object detection on any GPU that speaks Vulkan. Pixels in, boxes out.
  *
  *     vkdet_context_create(NULL, &context);
- *     vkdet_model_open(context, "detector.vkdet", &model);
+ *     vkdet_model_open_builtin(context, &model);
  *     vkdet_session_create(context, model, NULL, &session);
  *     vkdet_image_load(context, "photo.jpg", NULL, &image);
  *     vkdet_session_detect_image(session, image, NULL, &result);
@@ -71,6 +71,9 @@ VKDET_API const char *vkdet_error_message(void);
 
 /* "0.1.0" of the library that is loaded. */
 VKDET_API const char *vkdet_version(void);
+/* Hexadecimal digest of the shaders that the library carries: two builds with the same one run the
+ * same kernels. */
+VKDET_API const char *vkdet_shader_digest(void);
 
 typedef enum vkdet_log_level {
     VKDET_LOG_ERROR = 0,
@@ -123,11 +126,12 @@ typedef enum vkdet_device_kind {
     VKDET_DEVICE_INTEGRATED_GPU = 2,
     VKDET_DEVICE_VIRTUAL_GPU = 3,
     VKDET_DEVICE_SOFTWARE = 4, /* a Vulkan driver that runs on the CPU (llvmpipe, SwiftShader) */
-    VKDET_DEVICE_OTHER = 5
+    VKDET_DEVICE_OTHER = 5,
+    VKDET_DEVICE_CPU = 6 /* this machine's processors, by oneDNN and loops of our own */
 } vkdet_device_kind;
 
 typedef struct vkdet_device_info {
-    char id[32]; /* what `device` below takes: "vulkan:0", "reference" */
+    char id[32]; /* what `device` below takes: "vulkan:0", "cpu", "reference" */
     char name[256];
     char driver[256];     /* driver name and version as it reports them; "" when unknown */
     char api_version[32]; /* "1.3.230"; "" for the reference */
@@ -138,10 +142,44 @@ typedef struct vkdet_device_info {
     int is_auto;           /* nonzero for the one that "auto" picks */
 } vkdet_device_info;
 
-/* All Vulkan devices in the loader's order, then "reference". */
+/* All Vulkan devices in the loader's order, then "cpu", then "reference". "auto" is a discrete
+ * GPU, else an integrated or virtual one, else the cpu, else (in a build without oneDNN) the
+ * reference; a Vulkan driver that runs on the CPU is never picked, only named. */
 VKDET_API uint32_t vkdet_device_count(const vkdet_context *context);
 VKDET_API vkdet_status vkdet_device_describe(const vkdet_context *context, uint32_t index,
                                              vkdet_device_info *out);
+
+/* What the network's values are stored as; sums are always fp32 (or wider). */
+typedef enum vkdet_precision {
+    VKDET_PRECISION_AUTO = 0, /* fp16 on a GPU that has it in hardware, for a model whose card says
+                                 that it is fit for it (models/CARD.md); else fp32 */
+    VKDET_PRECISION_FP32 = 1,
+    VKDET_PRECISION_FP16 = 2, /* maps and kernels as binary16; outputs stay fp32. Vulkan devices */
+    VKDET_PRECISION_BF16 = 3  /* the cpu device alone */
+} vkdet_precision;
+/* "auto", "fp32", "fp16", "bf16". Never NULL. */
+VKDET_API const char *vkdet_precision_name(vkdet_precision precision);
+/* VKDET_ERROR_ARGUMENT for any other name. */
+VKDET_API vkdet_status vkdet_precision_from_name(const char *name, vkdet_precision *out);
+
+/* How long a session may try the variants of its kernels, the first time that a network meets a
+ * device. What was chosen is kept in the cache folder (one small file a network, device, driver,
+ * precision and power of two of max_batch) and taken from there ever after, so that a device stays
+ * with its choice.
+ *
+ * In fp32 all variants compute the same bits. In fp16 some sum in another order: there results stay
+ * the same as long as what is kept does, and VKDET_TUNE_OFF gives the same ones on every machine
+ * with that device. Devices other than Vulkan's have nothing to choose. */
+typedef enum vkdet_tune {
+    VKDET_TUNE_DEFAULT = 0, /* sessions: quick on a GPU where the choice can be kept; on drivers
+                               that run on the processor, without a cache folder, and for everything
+                               that makes no session (plan, verify): what is kept, else as off */
+    VKDET_TUNE_OFF = 1,   /* the variants that suit the kind of device; nothing is tried or read */
+    VKDET_TUNE_QUICK = 2, /* up to about two seconds, the likely ones first */
+    VKDET_TUNE_FULL = 3   /* every variant, several times; what quick chose is tried anew */
+} vkdet_tune;
+/* "default", "off", "quick", "full". VKDET_ERROR_ARGUMENT for any other name. */
+VKDET_API vkdet_status vkdet_tune_from_name(const char *name, vkdet_tune *out);
 
 /* -------------------------------------------------------------------------------------------------------
  * model -- */
@@ -154,11 +192,32 @@ VKDET_API vkdet_status vkdet_model_open(vkdet_context *context, const char *path
 /* bytes must be 8-byte aligned and outlive the model. */
 VKDET_API vkdet_status vkdet_model_open_memory(vkdet_context *context, const void *bytes,
                                                size_t size, vkdet_model **out);
+/* The detector that the library carries: faces with and without masks on street pictures
+ * (models/street-320 in the source). No file is read. VKDET_ERROR_UNSUPPORTED when the library was
+ * built without it. */
+VKDET_API vkdet_status vkdet_model_open_builtin(vkdet_context *context, vkdet_model **out);
 VKDET_API void vkdet_model_destroy(vkdet_model *model);
+
+/* How a container stores the weights; the network computes with what is stored, in any case. */
+typedef enum vkdet_weight_type {
+    VKDET_WEIGHTS_EXACT = 0, /* tensors whose every value is a binary16 as such, the others as
+                                binary32: nothing is lost */
+    VKDET_WEIGHTS_FP16 = 1,  /* binary16, rounded to the nearest, ties to even; but parameters of a
+                                batch norm are not rounded. A value beyond 65504 is
+                                VKDET_ERROR_LIMIT */
+    VKDET_WEIGHTS_FP32 = 2
+} vkdet_weight_type;
+/* "exact", "fp16", "fp32". VKDET_ERROR_ARGUMENT for any other name. */
+VKDET_API vkdet_status vkdet_weight_type_from_name(const char *name, vkdet_weight_type *out);
+
+typedef struct vkdet_convert_params {
+    vkdet_weight_type weights;
+} vkdet_convert_params;
 
 /* Network file (TensorFlow.js layers model.json with its shards beside it) + card -> container. */
 VKDET_API vkdet_status vkdet_convert(vkdet_context *context, const char *model_path,
-                                     const char *card_path, const char *out_path);
+                                     const char *card_path, const vkdet_convert_params *params,
+                                     const char *out_path);
 
 typedef enum vkdet_nms_mode {
     VKDET_NMS_DEFAULT = 0, /* the card's */
@@ -193,14 +252,24 @@ VKDET_API const char *vkdet_model_label(const vkdet_model *model, uint32_t class
 /* language i of the labels, or NULL */
 VKDET_API const char *vkdet_model_language(const vkdet_model *model, uint32_t index);
 
-/* JSON: card, layers, shapes, parameters, MACs, memory bill. *json is the caller's
- * (vkdet_text_free). */
+/* JSON: card, layers, shapes, parameters, MACs, memory bill, tensors as stored. *json is the
+ * caller's (vkdet_text_free). */
 VKDET_API vkdet_status vkdet_model_describe(vkdet_context *context, const vkdet_model *model,
                                             char **json);
-/* JSON: the steps of the plan for a device (NULL: "auto"): kernel, variant, shapes, offsets, FLOPs,
- * bytes, level; the arena and what it costs for a batch. *json is the caller's. */
+typedef struct vkdet_plan_params {
+    const char *device; /* as in vkdet_session_params */
+    uint32_t batch;     /* that the memory is stated for; 0: 1 */
+    vkdet_precision precision;
+    vkdet_tune tune;       /* the default shows what a session takes that has been tuned before */
+    const char *cache_dir; /* as in vkdet_session_params */
+} vkdet_plan_params;
+
+/* JSON: the steps of the plan for a device: kernel, variant (which of how many), shapes, offsets,
+ * FLOPs, bytes, level; the arena and what it costs for a batch. The cpu leaves out what only GPUs
+ * have (groups, shaders, buffers) and adds memory_bytes, all that a session with one slot has.
+ * *json is the caller's. */
 VKDET_API vkdet_status vkdet_model_plan(vkdet_context *context, const vkdet_model *model,
-                                        const char *device, uint32_t batch, char **json);
+                                        const vkdet_plan_params *params, char **json);
 
 /* ------------------------------------------------------------------------------------------------------
  * images -- */
@@ -269,14 +338,17 @@ typedef struct vkdet_result {
 } vkdet_result;
 
 typedef struct vkdet_session_params {
-    const char *device;      /* "auto" (NULL), "vulkan:N", "reference" */
-    uint32_t max_batch;      /* images a submission, up to 4096; 0: 1 */
-    uint32_t slots;          /* submissions in flight, up to 16; 0: 2 */
-    uint32_t max_detections; /* capacity of one image's result; 0: the card's; UINT32_MAX: one an
-                                anchor */
-    int keep_outputs;        /* nonzero: vkdet_session_output works */
-    const char *cache_dir; /* of the pipeline cache; NULL: $XDG_CACHE_HOME/vkdet or ~/.cache/vkdet;
-                              "": none */
+    const char *device;        /* "auto" (NULL), "vulkan:N", "cpu", "reference" */
+    uint32_t max_batch;        /* images a submission, up to 4096; 0: 1 */
+    uint32_t slots;            /* submissions in flight, up to 16; 0: 2 */
+    uint32_t max_detections;   /* capacity of one image's result; 0: the card's; UINT32_MAX: one an
+                                  anchor */
+    int keep_outputs;          /* nonzero: vkdet_session_output works */
+    const char *cache_dir;     /* of pipelines and tuning; NULL: $XDG_CACHE_HOME/vkdet or
+                                  ~/.cache/vkdet; "": none */
+    vkdet_precision precision; /* VKDET_ERROR_UNSUPPORTED where the device cannot */
+    vkdet_tune tune;           /* without effect where there is nothing to choose */
+    uint32_t threads;          /* of the device "cpu", up to 1024; 0: one a core */
 } vkdet_session_params;
 
 typedef struct vkdet_detect_params {
@@ -302,12 +374,14 @@ VKDET_API vkdet_status vkdet_session_create(vkdet_context *context, const vkdet_
 VKDET_API void vkdet_session_destroy(vkdet_session *session);
 /* The device that was picked. */
 VKDET_API void vkdet_session_device(const vkdet_session *session, vkdet_device_info *out);
+/* The precision in use: never VKDET_PRECISION_AUTO. */
+VKDET_API vkdet_precision vkdet_session_precision(const vkdet_session *session);
 
 typedef struct vkdet_session_memory {
     uint64_t
         device_bytes; /* allocated on the device: weights, arenas, pixels, results of all slots */
     uint64_t host_visible_bytes; /* of them or besides: what the host can map */
-    uint64_t arena_bytes;        /* of one image in one slot; 0 for the reference, likewise: */
+    uint64_t arena_bytes; /* of one image (in one slot, on a GPU); 0 for the reference, likewise: */
     uint64_t weight_bytes;
 } vkdet_session_memory;
 VKDET_API void vkdet_session_memory_get(const vkdet_session *session, vkdet_session_memory *out);
@@ -343,11 +417,82 @@ VKDET_API vkdet_status vkdet_session_output(vkdet_session *session, vkdet_ticket
                                             uint32_t image, uint32_t index, float *floats,
                                             size_t capacity, size_t *count);
 
-/* Runs every step on the device (NULL: "auto") and in the reference on the same inputs and compares
- * within the contract of each. image NULL: a seeded noise picture. *json (the caller's) lists the
- * steps; VKDET_ERROR_DIVERGED when one is outside, and *json is set then too. */
+typedef struct vkdet_verify_params {
+    const char *device; /* as in vkdet_session_params */
+    vkdet_precision precision;
+    vkdet_tune tune;       /* the default verifies what sessions of batch 1 take */
+    const char *cache_dir; /* as in vkdet_session_params */
+} vkdet_verify_params;
+
+/* Runs every step on the device and in the reference on the same inputs and compares within the
+ * contract of each. image NULL: a seeded noise picture. *json (the caller's) lists the steps;
+ * VKDET_ERROR_DIVERGED when one is outside, and *json is set then too. */
 VKDET_API vkdet_status vkdet_verify(vkdet_context *context, const vkdet_model *model,
-                                    const char *device, const vkdet_pixels *image, char **json);
+                                    const vkdet_verify_params *params, const vkdet_pixels *image,
+                                    char **json);
+
+/* -----------------------------------------------------------------------------------------------------
+ * measuring -- */
+
+/* A step of what a session runs: one dispatch of a kernel, or one operator. */
+typedef struct vkdet_step {
+    const char *name;   /* the layer's, or "preprocess", "decode", ...; owned by the session, as: */
+    const char *kernel; /* family: "conv2d", "pool", ... */
+    const char *variant; /* member of the family; "" where there is but one */
+    uint32_t level;      /* steps of one level may run side by side */
+    /* of one image, as the algorithm needs them: a multiplication and an addition are two flops;
+     * each input is read once and each output written once. Weights are read once a batch. */
+    uint64_t flops, bytes_read, bytes_written, weight_bytes;
+} vkdet_step;
+
+VKDET_API uint32_t vkdet_session_step_count(const vkdet_session *session);
+/* VKDET_ERROR_ARGUMENT when there is no such step. */
+VKDET_API vkdet_status vkdet_session_step(const vkdet_session *session, uint32_t index,
+                                          vkdet_step *out);
+
+/* Measures on the device's own clock. The batch (1 to max_batch images) is uploaded once; then,
+ * each of `runs` times, it is computed twice:
+ * - as always: total_ns[run] is the device's time for the whole batch, from its first step to its
+ *   results, copies in excluded;
+ * - step by step: step_ns[run * step_count + step]. Steps of one level, which otherwise share the
+ *   device, are run one at a time then, so that each is measured alone, and every step waits for
+ *   the one before: they need not add up to total_ns.
+ * What is done for the first time is done before. Either may be NULL and is then not measured.
+ * Nanoseconds. On devices without a clock of their own (reference, cpu) it is the host's, and
+ * total_ns is the sum.
+ * VKDET_ERROR_UNSUPPORTED when the device's queue keeps no time. VKDET_ERROR_BUSY while tickets are
+ * in flight. Results are not kept; this call allocates. */
+VKDET_API vkdet_status vkdet_session_profile(vkdet_session *session, const vkdet_pixels *images,
+                                             uint32_t count, const vkdet_detect_params *params,
+                                             uint32_t runs, uint64_t *step_ns, uint64_t *total_ns);
+
+/* Throughput of the device alone: uploads the batch to every slot once, then computes it `runs`
+ * times, slot after slot, back to back, without moving pixels or results. *ns is the host's time
+ * from the first submission to the last completion, in nanoseconds; where a first run costs more,
+ * each slot was run once before. VKDET_ERROR_BUSY while tickets are in flight. Results are not
+ * kept; the first call allocates. */
+VKDET_API vkdet_status vkdet_session_repeat(vkdet_session *session, const vkdet_pixels *images,
+                                            uint32_t count, const vkdet_detect_params *params,
+                                            uint32_t runs, uint64_t *ns);
+
+/* What a device reaches in small kernels that do one thing: the roofs of a roofline. Each is 0
+ * where the device has no such thing, or this build no kernel for it. */
+typedef struct vkdet_device_peaks {
+    double fp32_flops;        /* multiply-adds in registers, two flops each, a second */
+    double fp16_flops;        /* likewise in binary16 */
+    double matrix_fp16_flops; /* cooperative matrices, binary16 factors, binary32 sums */
+    double bf16_flops;        /* bfloat16 factors, binary32 sums */
+    double copy_bytes;     /* read plus written by a kernel that copies device memory, a second */
+    double read_bytes;     /* read by a kernel that adds up device memory, a second */
+    double upload_bytes;   /* from memory that the host writes to memory of the device */
+    double download_bytes; /* and back */
+    double dispatch_ns;    /* an empty dispatch and its barrier, in nanoseconds */
+} vkdet_device_peaks;
+
+/* Measures them on a device (NULL: "auto") in about two seconds. Nothing else should be running
+ * there. VKDET_ERROR_UNSUPPORTED for the reference. */
+VKDET_API vkdet_status vkdet_device_peaks_measure(vkdet_context *context, const char *device,
+                                                  vkdet_device_peaks *out);
 
 /* -----------------------------------------------------------------------------------------------------
  * drawing -- */

@@ -5,6 +5,7 @@
  * wait only hands over. Everything is allocated at creation. */
 #include "engine/reference.h"
 #include "host/backend.h"
+#include "host/clock.h"
 
 #include <string.h>
 
@@ -69,13 +70,27 @@ static void keep_graph_outputs(const reference_backend *r, image_results *image)
     }
 }
 
-static status run_image(reference_backend *r, const pixels *picture, const nms_params *nms,
-                        image_results *image, error *err)
+/* A step's time is added to step_ns[step], in the order of reference_step; step_ns may be NULL. */
+static void time_add(uint64_t *step_ns, size_t step, uint64_t *since)
 {
+    if (step_ns) {
+        const uint64_t now = clock_ns();
+        step_ns[step] += now - *since;
+        *since = now;
+    }
+}
+
+static status run_image(reference_backend *r, const pixels *picture, const nms_params *nms,
+                        image_results *image, uint64_t *step_ns, error *err)
+{
+    const graph *g = r->graph;
     reference_values *values = r->keep_all ? &image->values : &r->values;
-    status s = reference_preprocess(r->preprocess, picture, values->data[r->graph->input], err);
-    if (s == STATUS_OK) {
-        s = reference_run(r->graph, values, err);
+    uint64_t since = step_ns ? clock_ns() : 0;
+    status s = reference_preprocess(r->preprocess, picture, values->data[g->input], err);
+    time_add(step_ns, 0, &since);
+    for (size_t i = 0; s == STATUS_OK && i < g->node_count; i++) {
+        s = reference_run_node(g, i, values, NULL, err);
+        time_add(step_ns, 1 + i, &since);
     }
     if (s == STATUS_OK && r->keep_outputs && !r->keep_all) {
         keep_graph_outputs(r, image);
@@ -85,33 +100,9 @@ static status run_image(reference_backend *r, const pixels *picture, const nms_p
         s = reference_detect(&r->scratch, r->head, nms, values->data[outputs[r->head->loc_output]],
                              values->data[outputs[r->head->score_output]], image->detections,
                              &image->count, &image->candidates, err);
+        time_add(step_ns, 1 + g->node_count, &since);
     }
     return s;
-}
-
-static status check_request(const reference_backend *r, const backend_request *request,
-                            nms_params *nms, error *err)
-{
-    if (request->count < 1 || request->count > r->max_batch) {
-        return error_set(err, STATUS_ARGUMENT, "%u images submitted, 1 to %u are possible",
-                         request->count, r->max_batch);
-    }
-    *nms = request->nms;
-    if (!r->head) {
-        return STATUS_OK;
-    }
-    if ((unsigned)nms->mode >= NMS_MODE_COUNT || !(nms->iou_threshold > 0) ||
-        !(nms->score_threshold == nms->score_threshold) || nms->max_detections < 1) {
-        return error_set(err, STATUS_ARGUMENT,
-                         "suppression: mode %d, score threshold %g, IoU threshold %g, at most %u "
-                         "detections make no sense",
-                         (int)nms->mode, nms->score_threshold, nms->iou_threshold,
-                         nms->max_detections);
-    }
-    if (nms->max_detections > r->max_detections) {
-        nms->max_detections = r->max_detections;
-    }
-    return STATUS_OK;
 }
 
 /* NULL, and STATUS_ARGUMENT in err, when there is none */
@@ -136,13 +127,13 @@ static status reference_submit(backend *b, uint32_t index, const backend_request
     if (s->state == SLOT_IN_FLIGHT) {
         return error_set(err, STATUS_BUSY, "slot %u is in flight", index);
     }
-    status result = check_request(r, request, &nms, err);
+    status result = backend_request_check(r->head, r->max_batch, r->max_detections, request, &nms, err);
     if (result != STATUS_OK) {
         return result;
     }
     s->state = SLOT_IDLE;
     for (uint32_t i = 0; i < request->count; i++) {
-        result = run_image(r, &request->images[i], &nms, &s->images[i], err);
+        result = run_image(r, &request->images[i], &nms, &s->images[i], NULL, err);
         if (result != STATUS_OK) {
             return result;
         }
@@ -219,6 +210,115 @@ static status reference_read_value(backend *b, uint32_t index, uint32_t image, i
     }
     return error_set(err, STATUS_ARGUMENT, "value %d (%s) was not kept", v,
                      r->graph->values[v].name);
+}
+
+/* --- measuring --- */
+
+static uint32_t reference_step_count(const backend *b)
+{
+    const reference_backend *r = (const reference_backend *)b;
+    return (uint32_t)r->graph->node_count + (r->head ? 2 : 1);
+}
+
+static uint64_t bytes_of(const graph *g, const int *values, int count)
+{
+    uint64_t elements = 0;
+    for (int i = 0; i < count; i++) {
+        elements += values[i] == GRAPH_NONE ? 0 : shape_elements(g->values[values[i]].shape);
+    }
+    return elements * sizeof(float);
+}
+
+/* preprocess, the nodes of the graph, then decoding and suppression in one */
+static void reference_step(const backend *b, uint32_t index, vkdet_step *out)
+{
+    const reference_backend *r = (const reference_backend *)b;
+    const graph *g = r->graph;
+    *out = (vkdet_step){.variant = "", .level = index};
+    if (index == 0) {
+        out->name = out->kernel = "preprocess";
+        out->bytes_written = bytes_of(g, &g->input, 1);
+    } else if (index <= g->node_count) {
+        const node *n = &g->nodes[index - 1];
+        out->name = n->name;
+        out->kernel = op_name(n->op);
+        out->flops = node_flops(g, n);
+        out->bytes_read = bytes_of(g, n->inputs, n->input_count);
+        out->bytes_written = bytes_of(g, n->outputs, n->output_count);
+        for (int i = 0; i < n->weight_count; i++) {
+            const int w = n->weights[i];
+            out->weight_bytes +=
+                w == GRAPH_NONE ? 0 : shape_elements(g->weights[w].shape) * sizeof(float);
+        }
+    } else {
+        out->name = out->kernel = "detect";
+        out->bytes_read = bytes_of(g, g->outputs, (int)g->output_count);
+    }
+}
+
+static status begin_measuring(reference_backend *r, const backend_request *request, nms_params *nms,
+                              error *err)
+{
+    for (uint32_t i = 0; i < r->slot_count; i++) {
+        if (r->slots[i].state == SLOT_IN_FLIGHT) {
+            return error_set(err, STATUS_BUSY, "slot %u is in flight", i);
+        }
+    }
+    const status s = backend_request_check(r->head, r->max_batch, r->max_detections, request, nms, err);
+    for (uint32_t i = 0; s == STATUS_OK && i < r->slot_count; i++) {
+        r->slots[i].state = SLOT_IDLE;
+    }
+    return s;
+}
+
+static status reference_profile(backend *b, const backend_request *request, uint32_t runs,
+                                uint64_t *step_ns, uint64_t *total_ns, error *err)
+{
+    reference_backend *r = self(b);
+    nms_params nms;
+    const uint32_t steps = reference_step_count(b);
+    status s = begin_measuring(r, request, &nms, err);
+    uint64_t *times = s == STATUS_OK ? memory_allocate(&r->alloc, steps, sizeof *times) : NULL;
+    if (s == STATUS_OK && !times) {
+        s = error_set(err, STATUS_MEMORY, "out of memory for the times of %u steps", steps);
+    }
+    for (uint32_t run = 0; s == STATUS_OK && run < runs; run++) {
+        uint64_t total = 0;
+        memset(times, 0, steps * sizeof *times);
+        for (uint32_t i = 0; s == STATUS_OK && i < request->count; i++) {
+            s = run_image(r, &request->images[i], &nms, &r->slots[0].images[i], times, err);
+        }
+        for (uint32_t k = 0; k < steps; k++) {
+            total += times[k];
+        }
+        if (s == STATUS_OK && step_ns) {
+            memcpy(step_ns + (size_t)run * steps, times, steps * sizeof *times);
+        }
+        if (s == STATUS_OK && total_ns) {
+            total_ns[run] = total;
+        }
+    }
+    memory_release(&r->alloc, times);
+    return s;
+}
+
+static status reference_repeat(backend *b, const backend_request *request, uint32_t runs,
+                               uint64_t *ns, error *err)
+{
+    reference_backend *r = self(b);
+    nms_params nms;
+    status s = begin_measuring(r, request, &nms, err);
+    const uint64_t begin = clock_ns();
+    for (uint32_t run = 0; s == STATUS_OK && run < runs; run++) {
+        for (uint32_t i = 0; s == STATUS_OK && i < request->count; i++) {
+            image_results *image = &r->slots[run % r->slot_count].images[i];
+            s = run_image(r, &request->images[i], &nms, image, NULL, err);
+        }
+    }
+    if (s == STATUS_OK) {
+        *ns = clock_ns() - begin;
+    }
+    return s;
 }
 
 /* --- making --- */
@@ -336,50 +436,6 @@ static status make_buffers(reference_backend *r, error *err)
     return r->keep_all ? STATUS_OK : reference_values_create(r->graph, &r->alloc, &r->values, err);
 }
 
-static status check_output(const graph *g, int output, uint64_t elements, const char *what,
-                           error *err)
-{
-    if (output < 0 || (size_t)output >= g->output_count) {
-        return error_set(err, STATUS_MODEL, "%s: the network has no output %d", what, output);
-    }
-    uint64_t has = shape_elements(g->values[g->outputs[output]].shape);
-    if (has != elements) {
-        return error_set(err, STATUS_MODEL, "%s: output %d has %llu values, the card needs %llu",
-                         what, output, (unsigned long long)has, (unsigned long long)elements);
-    }
-    return STATUS_OK;
-}
-
-static status check_params(const backend_params *p, error *err)
-{
-    if (p->max_batch < 1 || p->slots < 1) {
-        return error_set(err, STATUS_ARGUMENT, "a session needs a batch and a slot");
-    }
-    shape s = p->graph->values[p->graph->input].shape;
-    uint32_t channels = p->preprocess->channels == CHANNELS_GRAY ? 1 : 3;
-    if (s.rank != 3 || s.dim[0] != p->preprocess->height || s.dim[1] != p->preprocess->width ||
-        s.dim[2] != channels) {
-        char text[64];
-        shape_text(s, text);
-        return error_set(err, STATUS_MODEL, "the network's input is %s, the card's %ux%ux%u", text,
-                         p->preprocess->height, p->preprocess->width, channels);
-    }
-    if (!p->head) {
-        return STATUS_OK;
-    }
-    if (p->head->anchor_count < 1 || p->max_detections < 1) {
-        return error_set(err, STATUS_ARGUMENT, "a detector needs anchors and room for detections");
-    }
-    status result = check_output(p->graph, p->head->loc_output, (uint64_t)p->head->anchor_count * 4,
-                                 "box codes", err);
-    if (result == STATUS_OK) {
-        result =
-            check_output(p->graph, p->head->score_output,
-                         (uint64_t)p->head->anchor_count * p->head->class_count, "scores", err);
-    }
-    return result;
-}
-
 status reference_backend_create(const backend_params *params, backend **out, error *err)
 {
     static const backend_functions functions = {
@@ -388,12 +444,13 @@ status reference_backend_create(const backend_params *params, backend **out, err
         .result = reference_result,
         .read_value = reference_read_value,
         .memory = reference_memory,
+        .step_count = reference_step_count,
+        .step = reference_step,
+        .profile = reference_profile,
+        .repeat = reference_repeat,
         .destroy = reference_destroy,
     };
-    status result = check_params(params, err);
-    if (result == STATUS_OK) {
-        result = graph_cost_check(params->graph, err);
-    }
+    status result = backend_params_check(params, err);
     if (result != STATUS_OK) {
         return result;
     }

@@ -1,7 +1,7 @@
 /* The function table of the Vulkan device: create, submit, wait, answer, destroy. */
 #include "engine/sampling.h"
 #include "host/vulkan/check.h"
-#include "host/vulkan/session.h"
+#include "host/vulkan/profile.h"
 #include "shaders/interface.h"
 
 status session_of(backend *b, uint32_t slot_index, session **s, slot **t, error *err)
@@ -42,7 +42,10 @@ static status session_submit(backend *b, uint32_t slot_index, const backend_requ
     }
     t->state = SLOT_FREE;
     uint64_t bytes = 0;
-    code = upload_request(s, t, request, &bytes, err);
+    code = profiler_wait(s, BACKEND_MAX_WAIT_NS, err);
+    if (!code) {
+        code = upload_request(s, t, request, &bytes, err);
+    }
     if (code) {
         return code;
     }
@@ -150,7 +153,8 @@ static status session_read_value(backend *b, uint32_t slot_index, uint32_t image
 static void session_memory(backend *b, backend_memory *out)
 {
     const session *s = (const session *)b;
-    *out = (backend_memory){s->dev.device_bytes, s->dev.host_visible_bytes};
+    *out = (backend_memory){.device_bytes = s->dev.device_bytes,
+                            .host_visible_bytes = s->dev.host_visible_bytes};
 }
 
 /* for all that was submitted */
@@ -161,6 +165,9 @@ static status work_wait(session *s)
         if (s->slots[i].state == SLOT_IN_FLIGHT) {
             code = session_wait_fence(s, s->slots[i].fence, BACKEND_MAX_WAIT_NS, NULL);
         }
+    }
+    if (!code) {
+        code = profiler_wait(s, BACKEND_MAX_WAIT_NS, NULL);
     }
     return code ? code : transfer_wait(s, BACKEND_MAX_WAIT_NS, NULL);
 }
@@ -183,6 +190,27 @@ static bool session_settle_down(session *s)
     return !code || s->dev.lost;
 }
 
+/* Gives up what was made for the plan; nothing is in flight. */
+static void session_clear(session *s)
+{
+    device *d = &s->dev;
+    for (uint32_t i = 0; s->slots && i < s->slot_count; i++) {
+        slot_destroy(s, &s->slots[i]);
+    }
+    transfer_destroy(s);
+    profiler_destroy(s);
+    buffer_destroy(d, &s->weights);
+    if (s->commands) {
+        d->call.DestroyCommandPool(d->handle, s->commands, NULL);
+        s->commands = VK_NULL_HANDLE;
+    }
+    if (s->descriptors) {
+        d->call.DestroyDescriptorPool(d->handle, s->descriptors, NULL);
+        s->descriptors = VK_NULL_HANDLE;
+    }
+    pipelines_destroy(d, &s->alloc, &s->pipes);
+}
+
 static void session_destroy(backend *b)
 {
     session *s = (session *)b;
@@ -195,18 +223,7 @@ static void session_destroy(backend *b)
                   d->physical->properties.deviceName);
         return;
     }
-    for (uint32_t i = 0; s->slots && i < s->slot_count; i++) {
-        slot_destroy(s, &s->slots[i]);
-    }
-    transfer_destroy(s);
-    buffer_destroy(d, &s->weights);
-    if (s->commands) {
-        d->call.DestroyCommandPool(d->handle, s->commands, NULL);
-    }
-    if (s->descriptors) {
-        d->call.DestroyDescriptorPool(d->handle, s->descriptors, NULL);
-    }
-    pipelines_destroy(d, &s->alloc, &s->pipes);
+    session_clear(s);
     pipeline_cache_destroy(d, &s->alloc, &s->cache);
     device_destroy(d);
     memory_release(&s->alloc, s->slots);
@@ -221,6 +238,10 @@ static const backend_functions session_functions = {
     .result = session_result,
     .read_value = session_read_value,
     .memory = session_memory,
+    .step_count = profiler_step_count,
+    .step = profiler_step,
+    .profile = profiler_profile,
+    .repeat = profiler_repeat,
     .destroy = session_destroy,
 };
 
@@ -229,7 +250,8 @@ static status plan_check(const physical_device *gpu, const plan *p, uint32_t max
 {
     const VkPhysicalDeviceLimits *l = &gpu->properties.limits;
     const uint64_t arena = p->arena_words * max_batch;
-    if (p->arena_words > UINT32_MAX || arena > UINT32_MAX) {
+    const uint64_t most = p->options.precision == PLAN_FP16 ? UINT32_MAX / 2 : UINT32_MAX;
+    if (p->arena_words > most || arena > most) {
         return error_set(err, STATUS_LIMIT,
                          "a batch of %u needs %llu words of arena; offsets have 32 bits", max_batch,
                          (unsigned long long)arena);
@@ -237,16 +259,15 @@ static status plan_check(const physical_device *gpu, const plan *p, uint32_t max
     for (size_t i = 0; i < p->step_count; i++) {
         const plan_step *step = &p->steps[i];
         const uint32_t *size = step->constants; /* the first three are the workgroup */
+        uint32_t groups[3];
+        if (!plan_step_groups(p, step, max_batch, groups)) {
+            return error_set(err, STATUS_LIMIT,
+                             "step %s: a batch of %u needs more workgroups than %s runs",
+                             step->name, max_batch, gpu->properties.deviceName);
+        }
         uint64_t invocations = 1;
-        for (int k = 0; k < 3; k++) {
-            const uint64_t groups = (uint64_t)step->groups[k] * (k == 2 ? max_batch : 1);
-            if (groups > l->maxComputeWorkGroupCount[k]) {
-                return error_set(err, STATUS_LIMIT,
-                                 "step %s: a batch of %u needs %llu workgroups in %c, %s runs %u",
-                                 step->name, max_batch, (unsigned long long)groups, "xyz"[k],
-                                 gpu -> properties.deviceName, l->maxComputeWorkGroupCount[k]);
-            }
-            invocations *= step->constant_count > (unsigned)k ? size[k] : 1;
+        for (unsigned k = 0; k < 3; k++) {
+            invocations *= step->constant_count > k ? size[k] : 1;
         }
         if (invocations > l->maxComputeWorkGroupInvocations) {
             return error_set(err, STATUS_LIMIT, "step %s: workgroups of %llu, %s runs %u",
@@ -292,14 +313,14 @@ static status pools_create(session *s, error *err)
     return code;
 }
 
-static status session_build(session *s, const char *cache_dir, error *err)
+/* What the plan needs on the device. */
+static status session_build(session *s, error *err)
 {
-    status code = pipeline_cache_create(&s->dev, &s->alloc, cache_dir, &s->cache, err);
+    status code = plan_check(s->dev.physical, s->plan, s->max_batch, err);
     if (!code) {
         code = pipelines_create(&s->dev, &s->alloc, s->plan, s->cache.handle, &s->pipes, err);
     }
     if (!code) {
-        pipeline_cache_store(&s->dev, &s->alloc, cache_dir, &s->cache);
         code = pools_create(s, err);
     }
     if (!code) {
@@ -311,7 +332,22 @@ static status session_build(session *s, const char *cache_dir, error *err)
     return code;
 }
 
-status vulkan_backend_create(vulkan_instance *v, uint32_t index, const backend_params *params,
+status session_replan(session *s, const plan *p, error *err)
+{
+    if (!session_settle_down(s)) {
+        return error_set(err, STATUS_TIMEOUT, "%s does not finish its work",
+                         s->dev.physical->properties.deviceName);
+    }
+    const status code = device_alive(&s->dev, err);
+    if (code) {
+        return code;
+    }
+    session_clear(s);
+    s->plan = p;
+    return session_build(s, err);
+}
+
+status vulkan_backend_create(const vulkan_instance *v, uint32_t index, const backend_params *params,
                              const plan *p, backend **out, error *err)
 {
     *out = NULL;
@@ -341,9 +377,6 @@ status vulkan_backend_create(vulkan_instance *v, uint32_t index, const backend_p
     }
     status code = device_create(v, index, s->log, &s->dev, err);
     if (!code) {
-        code = plan_check(s->dev.physical, p, s->max_batch, err);
-    }
-    if (!code) {
         s->slots = memory_allocate(&s->alloc, s->slot_count, sizeof *s->slots);
         if (s->head) {
             s->candidates =
@@ -354,12 +387,16 @@ status vulkan_backend_create(vulkan_instance *v, uint32_t index, const backend_p
         }
     }
     if (!code) {
-        code = session_build(s, params->cache_dir, err);
+        code = pipeline_cache_create(&s->dev, &s->alloc, params->cache_dir, &s->cache, err);
+    }
+    if (!code) {
+        code = session_build(s, err);
     }
     if (code) {
         session_destroy(&s->base);
         return code;
     }
+    pipeline_cache_store(&s->dev, &s->alloc, params->cache_dir, &s->cache);
     log_write(s->log, LOG_memory_bill,
               "%llu bytes on %s, %llu of all visible to the host: %u slots of %u pictures, arena "
               "%llu, weights %llu bytes",

@@ -18,9 +18,11 @@ status device_create(const vulkan_instance *v, uint32_t index, const logger *log
                          p->properties.deviceName, p->unusable);
     }
     const float priority = 1.0f;
-    const char *extensions[] = {"VK_KHR_portability_subset"};
+    features_request features;
+    features_request_make(p, &features);
     const VkDeviceCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
+        .pNext = &features.base,
         .queueCreateInfoCount = 1,
         .pQueueCreateInfos =
             &(VkDeviceQueueCreateInfo){
@@ -29,8 +31,8 @@ status device_create(const vulkan_instance *v, uint32_t index, const logger *log
                 .queueCount = 1,
                 .pQueuePriorities = &priority,
             },
-        .enabledExtensionCount = p->portability ? 1 : 0,
-        .ppEnabledExtensionNames = extensions,
+        .enabledExtensionCount = features.extension_count,
+        .ppEnabledExtensionNames = features.extensions,
     };
     VkDevice handle = VK_NULL_HANDLE;
     status s =

@@ -25,6 +25,8 @@ PFN_vkGetInstanceProcAddr functions_loader(void)
         return "vk" #name;                                                                         \
     }
 
+#define LOAD_OPTIONAL(name) out->name = (PFN_vk##name)get(handle, "vk" #name);
+
 const char *functions_load_global(PFN_vkGetInstanceProcAddr get, global_functions *out)
 {
     VkInstance handle = VK_NULL_HANDLE;
@@ -38,6 +40,7 @@ const char *functions_load_instance(PFN_vkGetInstanceProcAddr get, VkInstance ha
                                     instance_functions *out)
 {
     VULKAN_INSTANCE_FUNCTIONS(LOAD)
+    VULKAN_OPTIONAL_FUNCTIONS(LOAD_OPTIONAL)
     if (debug) {
         VULKAN_DEBUG_FUNCTIONS(LOAD)
     }

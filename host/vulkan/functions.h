@@ -9,6 +9,8 @@
 #ifndef VK_NO_PROTOTYPES
 #define VK_NO_PROTOTYPES
 #endif
+#include "host/vulkan/matrix_khr.h"
+
 #include <stdbool.h>
 #include <vulkan/vulkan_core.h>
 
@@ -21,12 +23,18 @@
     X(DestroyInstance)                                                                             \
     X(EnumeratePhysicalDevices)                                                                    \
     X(GetPhysicalDeviceProperties)                                                                 \
+    X(GetPhysicalDeviceFeatures2)                                                                  \
     X(GetPhysicalDeviceProperties2)                                                                \
     X(GetPhysicalDeviceMemoryProperties)                                                           \
     X(GetPhysicalDeviceQueueFamilyProperties)                                                      \
     X(EnumerateDeviceExtensionProperties)                                                          \
     X(CreateDevice)                                                                                \
     X(GetDeviceProcAddr)
+
+/* there on devices that have one of the extensions; else NULL */
+#define VULKAN_OPTIONAL_FUNCTIONS(X)                                                               \
+    X(GetPhysicalDeviceCooperativeMatrixPropertiesKHR)                                             \
+    X(GetPhysicalDeviceCooperativeMatrixPropertiesNV)
 
 /* there when the extension is enabled */
 #define VULKAN_DEBUG_FUNCTIONS(X)                                                                  \
@@ -73,6 +81,11 @@
     X(CmdPipelineBarrier)                                                                          \
     X(CmdCopyBuffer)                                                                               \
     X(CmdFillBuffer)                                                                               \
+    X(CmdResetQueryPool)                                                                           \
+    X(CmdWriteTimestamp)                                                                           \
+    X(CreateQueryPool)                                                                             \
+    X(DestroyQueryPool)                                                                            \
+    X(GetQueryPoolResults)                                                                         \
     X(CreateFence)                                                                                 \
     X(DestroyFence)                                                                                \
     X(ResetFences)                                                                                 \
@@ -88,6 +101,7 @@ typedef struct global_functions {
 
 typedef struct instance_functions {
     VULKAN_INSTANCE_FUNCTIONS(VULKAN_MEMBER)
+    VULKAN_OPTIONAL_FUNCTIONS(VULKAN_MEMBER)
     VULKAN_DEBUG_FUNCTIONS(VULKAN_MEMBER)
 } instance_functions;
 

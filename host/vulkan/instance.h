@@ -3,6 +3,7 @@
 #define HOST_VULKAN_INSTANCE_H
 
 #include "engine/memory.h"
+#include "host/vulkan/features.h"
 #include "host/vulkan/functions.h"
 #include "host/vulkan/vulkan.h"
 
@@ -14,7 +15,9 @@ typedef struct physical_device {
     VkPhysicalDeviceMemoryProperties memory;
     VkDeviceSize max_allocation;
     uint32_t queue_family;
-    bool portability; /* VK_KHR_portability_subset must be enabled */
+    uint32_t timestamp_bits; /* of that family; 0: it keeps no time */
+    bool portability;        /* VK_KHR_portability_subset must be enabled */
+    device_features features;
     char driver[256];
     char unusable[128]; /* "" when it can run vkdet */
 } physical_device;

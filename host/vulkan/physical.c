@@ -46,6 +46,7 @@ static bool queue_family_find(const vulkan_instance *v, physical_device *p, stat
         const bool draws = families[i].queueFlags & VK_QUEUE_GRAPHICS_BIT;
         if (computes && (!found || (!dedicated && !draws))) {
             p->queue_family = i;
+            p->timestamp_bits = families[i].timestampValidBits;
             found = true;
             dedicated = !draws;
         }
@@ -54,14 +55,14 @@ static bool queue_family_find(const vulkan_instance *v, physical_device *p, stat
     return found;
 }
 
-static status portability_query(const vulkan_instance *v, physical_device *p, error *err)
+static status extensions_query(const vulkan_instance *v, physical_device *p, error *err)
 {
     uint32_t count = 0;
     status s =
         vulkan_check(v->call.EnumerateDeviceExtensionProperties(p->handle, NULL, &count, NULL),
                      "vkEnumerateDeviceExtensionProperties", err);
     if (s || count == 0) {
-        return s;
+        return s ? s : features_query(v, p, NULL, 0, err);
     }
     VkExtensionProperties *list = memory_allocate(&v->alloc, count, sizeof *list);
     if (!list) {
@@ -72,6 +73,9 @@ static status portability_query(const vulkan_instance *v, physical_device *p, er
     for (uint32_t i = 0; !s && i < count; i++) {
         p->portability =
             p->portability || strcmp(list[i].extensionName, "VK_KHR_portability_subset") == 0;
+    }
+    if (!s) {
+        s = features_query(v, p, list, count, err);
     }
     memory_release(&v->alloc, list);
     return s;
@@ -117,7 +121,7 @@ status physical_device_query(const vulkan_instance *v, physical_device *p, error
     if (!queue_family_find(v, p, &s, err) && !s && !p->unusable[0]) {
         UNUSABLE(p, "no compute queue");
     }
-    return s ? s : portability_query(v, p, err);
+    return s ? s : extensions_query(v, p, err);
 }
 
 static vkdet_device_kind kind_of(VkPhysicalDeviceType type)
@@ -183,6 +187,26 @@ void vulkan_device_describe(const vulkan_instance *v, uint32_t index, vkdet_devi
     out->is_auto = vulkan_device_pick(v) == (int)index;
 }
 
+static plan_vendor vendor_of(const VkPhysicalDeviceProperties *p)
+{
+    static const struct {
+        uint32_t id;
+        plan_vendor vendor;
+    } known[] = {
+        {0x10de, VENDOR_NVIDIA}, {0x1002, VENDOR_AMD},      {0x8086, VENDOR_INTEL},
+        {0x13b5, VENDOR_ARM},    {0x5143, VENDOR_QUALCOMM}, {0x106b, VENDOR_APPLE},
+    };
+    if (p->deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU) {
+        return VENDOR_SOFTWARE;
+    }
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (known[i].id == p->vendorID) {
+            return known[i].vendor;
+        }
+    }
+    return VENDOR_UNKNOWN;
+}
+
 void vulkan_device_target(const vulkan_instance *v, uint32_t index, plan_target *out)
 {
     *out = (plan_target){0};
@@ -193,4 +217,13 @@ void vulkan_device_target(const vulkan_instance *v, uint32_t index, plan_target 
     out->max_invocations = l->maxComputeWorkGroupInvocations;
     out->max_shared_bytes = l->maxComputeSharedMemorySize;
     memcpy(out->max_groups, l->maxComputeWorkGroupCount, sizeof out->max_groups);
+    const device_features *f = &v->devices[index].features;
+    const matrix_shape matrix = features_half_matrix(f);
+    out->vendor = vendor_of(&v->devices[index].properties);
+    out->subgroup_size = f->subgroup_size;
+    out->has_fp16 = f->fp16 && f->storage16;
+    out->matrix.m = matrix.m;
+    out->matrix.n = matrix.n;
+    out->matrix.k = matrix.k;
+    out->matrix.shader = f->matrix == MATRIX_API_KHR ? "conv2d_matrix_khr" : "conv2d_matrix_nv";
 }

@@ -211,6 +211,7 @@ status pipelines_create(device *d, const allocator *a, const plan *p, VkPipeline
             .stage =
                 {
                     .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
+                    .flags = features_stage_flags(&d->physical->features, step->shader),
                     .stage = VK_SHADER_STAGE_COMPUTE_BIT,
                     .module = b.modules[i],
                     .pName = "main",

@@ -13,10 +13,27 @@ static void barrier(const device *d, VkCommandBuffer c, VkPipelineStageFlags fro
     d->call.CmdPipelineBarrier(c, from, to, 0, 1, &memory, 0, NULL, 0, NULL);
 }
 
-static status commands_begin(device *d, VkCommandBuffer c, error *err)
+status record_begin(session *s, VkCommandBuffer c, VkCommandBufferUsageFlags usage, error *err)
 {
-    const VkCommandBufferBeginInfo info = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO};
+    device *d = &s->dev;
+    const VkCommandBufferBeginInfo info = {
+        .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
+        .flags = usage,
+    };
     return device_check(d, d->call.BeginCommandBuffer(c, &info), "vkBeginCommandBuffer", err);
+}
+
+status record_end(session *s, VkCommandBuffer c, error *err)
+{
+    return device_check(&s->dev, s->dev.call.EndCommandBuffer(c), "vkEndCommandBuffer", err);
+}
+
+void record_step_barrier(const session *s, VkCommandBuffer c)
+{
+    /* reads of what follows after writes before, and writes after both */
+    barrier(&s->dev, c, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, VK_ACCESS_SHADER_WRITE_BIT,
+            VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT,
+            VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT);
 }
 
 static void step_record(const session *s, VkCommandBuffer c, const plan_step *step, uint32_t batch)
@@ -30,7 +47,9 @@ static void step_record(const session *s, VkCommandBuffer c, const plan_step *st
         d->call.CmdPushConstants(c, s->pipes.layout, VK_SHADER_STAGE_COMPUTE_BIT, 0,
                                  step->push_count * 4, push);
     }
-    d->call.CmdDispatch(c, step->groups[0], step->groups[1], step->groups[2] * batch);
+    uint32_t groups[3];
+    (void)plan_step_groups(s->plan, step, batch, groups); /* the largest batch was checked */
+    d->call.CmdDispatch(c, groups[0], groups[1], groups[2]);
 }
 
 /* what the host reads: the result blocks of the batch */
@@ -53,37 +72,48 @@ static void results_record(const session *s, const slot *t, VkCommandBuffer c, u
             VK_PIPELINE_STAGE_HOST_BIT, VK_ACCESS_HOST_READ_BIT);
 }
 
-status record_run(session *s, slot *t, uint32_t batch, error *err)
+void record_steps(const session *s, const slot *t, VkCommandBuffer c, uint32_t batch,
+                  const record_clock *clock)
 {
-    device *d = &s->dev;
-    const VkCommandBuffer c = t->run[batch - 1];
-    if (t->run_recorded[batch - 1]) {
-        return STATUS_OK;
-    }
-    status code = commands_begin(d, c, err);
-    if (code) {
-        return code;
-    }
+    const device *d = &s->dev;
     d->call.CmdBindDescriptorSets(c, VK_PIPELINE_BIND_POINT_COMPUTE, s->pipes.layout, 0, 1, &t->set,
                                   0, NULL);
     VkPipeline bound = VK_NULL_HANDLE;
+    if (clock) {
+        d->call.CmdWriteTimestamp(c, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, clock->queries,
+                                  clock->first);
+    }
     for (size_t i = 0; i < s->plan->step_count; i++) {
         const plan_step *step = &s->plan->steps[i];
         const VkPipeline wanted = s->pipes.unique[s->pipes.of_step[i]];
-        if (i && step->level != s->plan->steps[i - 1].level) {
-            /* reads of this level after writes of earlier ones, and writes after both */
-            barrier(d, c, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, VK_ACCESS_SHADER_WRITE_BIT,
-                    VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT,
-                    VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT);
+        if (i && (clock || step->level != s->plan->steps[i - 1].level)) {
+            record_step_barrier(s, c);
         }
         if (wanted != bound) {
             d->call.CmdBindPipeline(c, VK_PIPELINE_BIND_POINT_COMPUTE, wanted);
             bound = wanted;
         }
         step_record(s, c, step, batch);
+        if (clock) {
+            d->call.CmdWriteTimestamp(c, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, clock->queries,
+                                      clock->first + 1 + (uint32_t)i);
+        }
     }
+}
+
+status record_run(session *s, slot *t, uint32_t batch, error *err)
+{
+    const VkCommandBuffer c = t->run[batch - 1];
+    if (t->run_recorded[batch - 1]) {
+        return STATUS_OK;
+    }
+    status code = record_begin(s, c, 0, err);
+    if (code) {
+        return code;
+    }
+    record_steps(s, t, c, batch, NULL);
     results_record(s, t, c, batch);
-    code = device_check(d, d->call.EndCommandBuffer(c), "vkEndCommandBuffer", err);
+    code = record_end(s, c, err);
     t->run_recorded[batch - 1] = !code;
     return code;
 }
@@ -109,7 +139,7 @@ status record_upload(session *s, slot *t, uint32_t size_index, error *err)
             return code;
         }
     }
-    status code = commands_begin(d, *c, err);
+    status code = record_begin(s, *c, 0, err);
     if (code) {
         return code;
     }
@@ -124,7 +154,7 @@ status record_upload(session *s, slot *t, uint32_t size_index, error *err)
     }
     barrier(d, *c, VK_PIPELINE_STAGE_TRANSFER_BIT, VK_ACCESS_TRANSFER_WRITE_BIT,
             VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, VK_ACCESS_SHADER_READ_BIT);
-    code = device_check(d, d->call.EndCommandBuffer(*c), "vkEndCommandBuffer", err);
+    code = record_end(s, *c, err);
     t->upload_recorded[size_index] = !code;
     return code;
 }

@@ -41,6 +41,18 @@ typedef struct transfer {
     buffer host;  /* staging while weights go up, readback afterwards */
 } transfer;
 
+/* What measuring needs, made when first asked for (profile.c). */
+enum { PROFILER_FENCES = 4 };
+enum { PROFILER_BEGIN = 0, PROFILER_END, PROFILER_STEPS, PROFILER_COMMANDS };
+typedef struct profiler {
+    VkQueryPool queries;
+    VkCommandBuffer commands[PROFILER_COMMANDS];
+    bool has_commands;
+    VkCommandBuffer *repeats; /* by slot */
+    VkFence fences[PROFILER_FENCES];
+    bool pending[PROFILER_FENCES]; /* something is in flight that this fence ends */
+} profiler;
+
 typedef struct session {
     backend base;
     allocator alloc;
@@ -56,6 +68,7 @@ typedef struct session {
     VkDescriptorPool descriptors;
     VkCommandPool commands;
     transfer transfer;
+    profiler profiler;
     slot *slots;
     detection *candidates; /* of one picture whose near-ties are being settled */
 } session;
@@ -69,6 +82,19 @@ status slot_reserve_pixels(session *s, slot *t, uint64_t bytes, error *err);
 /* --- recorder.c: both do nothing when it was recorded before --- */
 status record_run(session *s, slot *t, uint32_t batch, error *err);
 status record_upload(session *s, slot *t, uint32_t size_index, error *err);
+/* what they are made of */
+status record_begin(session *s, VkCommandBuffer c, VkCommandBufferUsageFlags usage, error *err);
+status record_end(session *s, VkCommandBuffer c, error *err);
+/* what steps before it wrote is there for those after it */
+void record_step_barrier(const session *s, VkCommandBuffer c);
+/* All steps, a barrier between levels. With a clock (not NULL) the steps come one after the other,
+ * a timestamp before the first and one after each: step_count + 1 queries from `first` on. */
+typedef struct record_clock {
+    VkQueryPool queries;
+    uint32_t first;
+} record_clock;
+void record_steps(const session *s, const slot *t, VkCommandBuffer c, uint32_t batch,
+                  const record_clock *clock);
 
 /* --- upload.c --- */
 /* Checks the request, makes room, writes pixels and request where the device finds them. *bytes of
@@ -107,5 +133,8 @@ status transfer_fill_arena(session *s, const slot *t, uint32_t word, error *err)
 status session_of(backend *b, uint32_t slot_index, session **s, slot **t, error *err);
 /* the fence wait that everything uses: capped, VK_TIMEOUT is STATUS_TIMEOUT */
 status session_wait_fence(session *s, VkFence fence, uint64_t timeout_ns, error *err);
+/* Another plan of the same graph on the same device, with the pipeline cache so far. What was
+ * computed is gone. After a failure nothing but this and destroy makes sense. */
+status session_replan(session *s, const plan *p, error *err);
 
 #endif

@@ -26,7 +26,28 @@ int vulkan_device_pick(const vulkan_instance *v);
 void vulkan_device_target(const vulkan_instance *v, uint32_t index, plan_target *out);
 
 /* params->graph has been through the passes; p is its plan. */
-status vulkan_backend_create(vulkan_instance *v, uint32_t index, const backend_params *params,
+status vulkan_backend_create(const vulkan_instance *v, uint32_t index, const backend_params *params,
                              const plan *p, backend **out, error *err);
+
+/* Choosing among the kernels that compute the same (host/vulkan/tuner.c). */
+typedef struct tune_params {
+    const backend_params
+        *session;   /* what the plan will run in; its cache_dir NULL: nothing is kept */
+    nms_params nms; /* of the runs that are measured */
+    vkdet_tune how; /* VKDET_TUNE_QUICK or VKDET_TUNE_FULL */
+    bool kept_only; /* take what was chosen before, measure nothing */
+} tune_params;
+/* *p, a plan with candidate 0 everywhere, may be replaced by one of the same graph with other
+ * choices; it is left alone where there is nothing to choose or nothing can be measured. */
+status vulkan_tune(const vulkan_instance *v, uint32_t index, const tune_params *params, plan **p,
+                   error *err);
+/* The size of batch that a session of max_batch is measured with: a power of two. */
+uint32_t vulkan_tune_batch(uint32_t max_batch);
+/* Whether what is chosen could be kept there. */
+bool vulkan_tune_keeps(const allocator *a, const char *dir);
+
+/* What the device reaches, see vkdet_device_peaks (host/vulkan/peaks.c). */
+status vulkan_peaks_measure(const vulkan_instance *v, uint32_t index, const logger *log,
+                            vkdet_device_peaks *out, error *err);
 
 #endif

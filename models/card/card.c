@@ -262,6 +262,23 @@ static status read_labels(region *r, const json_cursor *root, card *c, error *er
     return s;
 }
 
+static status read_precisions(const json_cursor *root, card *c, error *err)
+{
+    static const char *const names[] = {"fp32", "fp16", "bf16"};
+    json_cursor precisions = reader_member(root, "precisions");
+    size_t count = 0;
+    status s =
+        precisions.value ? reader_array(&precisions, 1, COUNT(names), &count, err) : STATUS_OK;
+    for (size_t i = 0; s == STATUS_OK && i < count; i++) {
+        json_cursor item = reader_item(&precisions, i);
+        size_t which = 0;
+        s = reader_choice(&item, names, COUNT(names), &which, err);
+        c->fit.fp16 = c->fit.fp16 || which == 1;
+        c->fit.bf16 = c->fit.bf16 || which == 2;
+    }
+    return s;
+}
+
 static status read_level(const json_cursor *at, anchor_level *level, error *err)
 {
     static const char *const members[] = {"map", "sizes", "ratios"};
@@ -371,8 +388,8 @@ static status read_nms(const json_cursor *root, card *c, error *err)
 static status read_card(region *r, const json_cursor *root, card *c, error *err)
 {
     static const char *const members[] = {
-        "schema", "name",    "version", "description", "task",    "source", "licence", "files",
-        "input",  "outputs", "labels",  "background",  "anchors", "coding", "nms",
+        "schema", "name",    "version", "description", "task",       "source",  "licence", "files",
+        "input",  "outputs", "labels",  "precisions",  "background", "anchors", "coding",  "nms",
     };
     static const char *const tasks[] = {"detect", "classify"};
     enum { DETECTION_MEMBERS = 4 }; /* the last four */
@@ -402,6 +419,9 @@ static status read_card(region *r, const json_cursor *root, card *c, error *err)
     }
     if (s == STATUS_OK) {
         s = read_labels(r, root, c, err);
+    }
+    if (s == STATUS_OK) {
+        s = read_precisions(root, c, err);
     }
     if (s != STATUS_OK || !c->detects) {
         return s;

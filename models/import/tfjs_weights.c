@@ -9,8 +9,8 @@
  * parts must name it and no other. */
 #include "models/import/tfjs.h"
 
+#include "engine/half.h"
 #include "models/files.h"
-#include "models/half.h"
 
 #include <math.h>
 #include <string.h>

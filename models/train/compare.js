@@ -1,11 +1,11 @@
 /* Runs an exported model with TensorFlow.js and compares its outputs with PyTorch's.
  *
- * node compare.js FOLDER, after `export --probe` wrote FOLDER; needs @tensorflow/tfjs where node
- * finds it. Fails when an output differs by more than 1e-4. */
+ * node compare.js FOLDER, after `export --probe` wrote FOLDER and `npm ci --ignore-scripts` ran here.
+ * Fails when an output differs by more than 1e-4. */
 "use strict";
 const fs = require("fs");
 const path = require("path");
-const tf = require("@tensorflow/tfjs");
+const {core: tf, loadModel} = require("./tensorflow.js");
 
 const LIMIT = 1e-4;
 
@@ -15,14 +15,7 @@ function floats(file) {
 }
 
 async function main(folder) {
-    const model = JSON.parse(fs.readFileSync(path.join(folder, "model.json"), "utf8"));
-    const manifest = model.weightsManifest[0];
-    const bytes = fs.readFileSync(path.join(folder, manifest.paths[0]));
-    const net = await tf.loadLayersModel(tf.io.fromMemory({
-        modelTopology: model.modelTopology,
-        weightSpecs: manifest.weights,
-        weightData: bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length),
-    }));
+    const net = await loadModel(folder);
     const outputs = net.predict(tf.tensor(floats(path.join(folder, "input.bin")), net.inputs[0]
         .shape.map((n) => n || 1)));
     let worst = 0;

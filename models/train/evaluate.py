@@ -1,8 +1,9 @@
 """Detections of a trained network, and their accuracy.
 
-python -m models.train.evaluate WEIGHTS.pt --data DIR --out FILE.ndjson writes one JSON object a
-val photo ({"image", "width", "height", "detections": [{"class_id", "score", "box"}]}), the format
-of `vkdet detect`, and prints AP50.
+python -m models.train.evaluate WEIGHTS.pt --data DIR --out FILE.ndjson [--float32] writes one JSON
+object a val photo ({"image", "width", "height", "detections": [{"class_id", "score", "box"}]}), the
+format of `vkdet detect`, and prints AP50. The network is the one that export writes, weights
+rounded to float16 unless --float32.
 """
 
 import argparse
@@ -11,7 +12,7 @@ import json
 import numpy as np
 import torch
 
-from . import anchors, data, network
+from . import anchors, data, export, network
 
 
 def suppress(boxes, scores, threshold=0.5):
@@ -101,9 +102,11 @@ def main(argv=None):
     parser.add_argument("weights")
     parser.add_argument("--data", required=True)
     parser.add_argument("--out", required=True)
+    parser.add_argument("--float32", action="store_true", help="weights as they are")
     options = parser.parse_args(argv)
     net = network.Network()
     net.load_state_dict(torch.load(options.weights, weights_only=True))
+    net = export.as_exported(net, not options.float32)
     photos = data.load(options.data, "val")
     with open(options.out, "w") as stream:
         for photo, (boxes, scores, classes) in zip(photos, detect(net, photos)):

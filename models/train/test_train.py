@@ -130,9 +130,20 @@ class Recipe(unittest.TestCase):
         with open(os.path.join(out, "card.json")) as stream:
             about = json.load(stream)
         manifest = model["weightsManifest"][0]
-        values = np.fromfile(os.path.join(out, manifest["paths"][0]), "<f4")
+        values = np.fromfile(os.path.join(out, manifest["paths"][0]), "<f2")
         total = sum(int(np.prod(w["shape"])) for w in manifest["weights"])
         self.assertEqual(len(values), total)
+        for weight in manifest["weights"]:
+            self.assertEqual((weight["dtype"], weight["quantization"]["dtype"]),
+                             ("float32", "float16"))
+        # halves are the float32 weights, rounded to the nearest
+        whole = os.path.join(self.folder.name, "float32")
+        export.write(net, whole, half=False)
+        floats = np.fromfile(os.path.join(whole, manifest["paths"][0]), "<f4")
+        np.testing.assert_array_equal(values, floats.astype("<f2"))
+        self.assertEqual([label["language"] for label in about["labels"]], ["en", "zh"])
+        with open(os.path.join(out, "card.json"), encoding="utf-8") as stream:
+            self.assertIn('"mean": [127.5, 127.5, 127.5],\n', stream.read())
         for entry in about["files"]:
             with open(os.path.join(out, entry["file"]), "rb") as stream:
                 self.assertEqual(hashlib.sha256(stream.read()).hexdigest(), entry["sha256"])
@@ -146,6 +157,20 @@ class Recipe(unittest.TestCase):
         net.eval()
         wanted = net.parts["stem_norm"](net.parts["stem"](x))
         torch.testing.assert_close(folded, wanted, atol=1e-4, rtol=1e-4)
+        # the network that stands for the export computes the same, and with halves nearly so
+        x = torch.rand(2, 3, 64, 64) * 2 - 1
+        with torch.no_grad():
+            for half, bound in ((False, 1e-4), (True, 2e-2)):
+                for got, wanted in zip(export.as_exported(net, half)(x), net(x)):
+                    torch.testing.assert_close(got, wanted, atol=bound, rtol=bound)
+
+    def test_weights_beyond_float16_are_refused(self):
+        net = network.Network(64, WIDTHS, DEPTHS)
+        torch.nn.init.constant_(net.parts["loc4"].bias, 7e4)
+        out = os.path.join(self.folder.name, "beyond")
+        with self.assertRaises(ValueError):
+            export.write(net, out)
+        export.write(net, out, half=False)
 
     def test_one_epoch_writes_what_export_reads(self):
         out = os.path.join(self.folder.name, "run")

@@ -31,7 +31,11 @@ void api_context_done(vkdet_context *context)
 {
     uint64_t messages = vkdet_context_validation_messages(context);
     vkdet_context_destroy(context);
-    assert_int_equal(messages, 0);
+    if (messages) {
+        (void)fprintf(stderr, "the validation layers had %llu messages\n",
+                      (unsigned long long)messages);
+        exit(EXIT_FAILURE); /* cmocka does not count what fails in a group's teardown */
+    }
 }
 
 const char *api_convert(vkdet_context *context, const char *model_json, const char *card_path)
@@ -40,7 +44,7 @@ const char *api_convert(vkdet_context *context, const char *model_json, const ch
     const char *folder = getenv("TMPDIR");
     (void)snprintf(path, sizeof path, "%s/vkdet-test-%ld.vkdet", folder ? folder : "/tmp",
                    (long)getpid());
-    assert_vkdet(vkdet_convert(context, model_json, card_path, path));
+    assert_vkdet(vkdet_convert(context, model_json, card_path, NULL, path));
     return path;
 }
 

@@ -12,7 +12,7 @@ const char *api_device(void);
 /* Errors and warnings go to stderr; VKDET_TEST_VALIDATE=1 turns the layers on. Fails the test when
  * it cannot be made. */
 vkdet_context *api_context(void);
-/* Destroys it and fails the test when the validation layers had something to say. */
+/* Destroys it and ends the program as failed when the validation layers had something to say. */
 void api_context_done(vkdet_context *context);
 
 /* Converts model.json with a card into a file of this process's own below TMPDIR; api_remove_model

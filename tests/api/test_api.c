@@ -57,7 +57,7 @@ static vkdet_pixels view(uint32_t seed)
 static vkdet_model *open_tiny(vkdet_context *context)
 {
     vkdet_model *model = NULL;
-    assert_vkdet(vkdet_convert(context, tiny.model_json, tiny.card, tiny.container));
+    assert_vkdet(vkdet_convert(context, tiny.model_json, tiny.card, NULL, tiny.container));
     assert_vkdet(vkdet_model_open(context, tiny.container, &model));
     return model;
 }
@@ -290,7 +290,7 @@ static vkdet_status whole_run(test_allocator *t)
         code = vkdet_session_detect(session, &v, 1, NULL, &result);
     }
     if (code == VKDET_OK) {
-        code = vkdet_model_plan(context, model, "reference", 1, &text);
+        code = vkdet_model_plan(context, model, &(vkdet_plan_params){.device = "reference"}, &text);
     }
     vkdet_text_free(context, text);
     vkdet_session_destroy(session);

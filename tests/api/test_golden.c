@@ -1,9 +1,7 @@
 /* The main job against TensorFlow.js: AIZOO-260 on every golden picture, raw outputs, boxes, scores
  * and order; the same bytes at every batch size and in any order; and a depthwise classifier. Needs
  * the external test data. */
-#include "tests/api/support.h"
-
-#include <jansson.h>
+#include "tests/api/golden.h"
 
 enum { PICTURES = 20, BATCHED = 8, ANCHORS = 5972, CLASSES = 2 };
 
@@ -41,7 +39,10 @@ static int open_everything(void **state)
     (void)snprintf(json, sizeof json, "%s", test_data_path("models/aizoo-260/tfjs/model.json"));
     shared.path = api_convert(shared.context, json, TEST_SOURCE_DIR "/models/cards/aizoo-260.json");
     assert_vkdet(vkdet_model_open(shared.context, shared.path, &shared.model));
-    vkdet_session_params params = {.device = api_device(), .keep_outputs = 1, .cache_dir = ""};
+    vkdet_session_params params = {.device = api_device(),
+                                   .keep_outputs = 1,
+                                   .cache_dir = "",
+                                   .precision = VKDET_PRECISION_FP32};
     assert_vkdet(vkdet_session_create(shared.context, shared.model, &params, &shared.session));
     for (int i = 0; i < PICTURES; i++) {
         char name[256];
@@ -69,7 +70,7 @@ static int close_everything(void **state)
     return 0;
 }
 
-static void compare_output(int picture, const char *name, uint32_t index, size_t count,
+static void compare_output(int picture, const char *name, uint32_t index, size_t columns,
                            double tolerance)
 {
     char file[256];
@@ -78,31 +79,17 @@ static void compare_output(int picture, const char *name, uint32_t index, size_t
     if (!path) {
         return; /* only some goldens hold the raw tensors */
     }
-    float *golden = api_read_floats(path, count), *ours = calloc(count, sizeof *ours);
+    float *golden = api_read_floats(path, ANCHORS * columns);
+    float *ours = golden_read_output(shared.session, index, ANCHORS * columns);
     assert_non_null(golden);
-    assert_non_null(ours);
-    size_t got = 0;
-    assert_vkdet(vkdet_session_output(shared.session, 0, 0, index, ours, count, &got));
-    assert_int_equal(got, count);
     double worst = 0;
-    for (size_t i = 0; i < count; i++) {
-        double difference = fabs((double)ours[i] - (double)golden[i]);
-        worst = difference > worst ? difference : worst;
-        if (!(difference <= tolerance)) {
-            fail_msg("%s %s[%zu]: %.9g, TensorFlow.js %.9g", pictures[picture], name, i,
-                     (double)ours[i], (double)golden[i]);
-        }
+    for (size_t row = 0; row < ANCHORS; row++) {
+        worst = golden_check_row(pictures[picture], name, row, ours + row * columns,
+                                 golden + row * columns, columns, tolerance, worst);
     }
     printf("%s %s: largest difference %.3g\n", pictures[picture], name, worst);
     free(golden);
     free(ours);
-}
-
-/* The article's page draws whole pixels: corners clipped to the picture, then rounded as its code
- * does. */
-static int whole_pixel(float coordinate)
-{
-    return (int)floor((double)coordinate + 0.5);
 }
 
 static void compare_detections(int picture, const vkdet_result *result)
@@ -111,28 +98,9 @@ static void compare_detections(int picture, const vkdet_result *result)
     (void)snprintf(file, sizeof file, "golden/aizoo-260/%s/detections.json", pictures[picture]);
     json_t *golden = json_load_file(test_data_path(file), 0, NULL);
     assert_non_null(golden);
-    json_t *list = json_object_get(golden, "detections");
-    if (json_array_size(list) != result->count) {
-        fail_msg("%s: %u detections, TensorFlow.js %zu", pictures[picture], result->count,
-                 json_array_size(list));
-    }
-    for (uint32_t i = 0; i < result->count; i++) {
-        const vkdet_detection *d = &result->detections[i];
-        json_t *g = json_array_get(list, i), *box = json_object_get(g, "box_xyxy");
-        assert_int_equal(d->class_id, json_integer_value(json_object_get(g, "class")));
-        double score = json_real_value(json_object_get(g, "score"));
-        if (!(fabs((double)d->score - score) <= score_tolerance)) {
-            fail_msg("%s detection %u: score %.9g, TensorFlow.js %.9g", pictures[picture], i,
-                     (double)d->score, score);
-        }
-        for (int k = 0; k < 4; k++) {
-            int expected = (int)json_integer_value(json_array_get(box, (size_t)k));
-            if (whole_pixel(d->box[k]) != expected) {
-                fail_msg("%s detection %u: corner %d is %.9g, TensorFlow.js %d", pictures[picture],
-                         i, k, (double)d->box[k], expected);
-            }
-        }
-    }
+    const golden_limits limits = {.score = score_tolerance};
+    golden_check_detections(pictures[picture], result, json_object_get(golden, "detections"),
+                            &limits);
     json_decref(golden);
 }
 
@@ -144,35 +112,9 @@ static void test_goldens(void **state)
         const vkdet_result *result = NULL;
         assert_vkdet(vkdet_session_detect_image(shared.session, shared.images[i], NULL, &result));
         compare_detections(i, result);
-        compare_output(i, "loc", 0, (size_t)ANCHORS * 4, loc_tolerance);
-        compare_output(i, "cls", 1, (size_t)ANCHORS * CLASSES, cls_tolerance);
+        compare_output(i, "loc", 0, 4, loc_tolerance);
+        compare_output(i, "cls", 1, CLASSES, cls_tolerance);
     }
-}
-
-/* The first BATCHED pictures in one call; the results copied out as bytes. */
-static vkdet_detection *detect_all(uint32_t batch, const int *order, uint32_t counts[BATCHED])
-{
-    enum { CAPACITY = 100 };
-    vkdet_session *session = NULL;
-    vkdet_session_params params = {.device = api_device(), .max_batch = batch, .cache_dir = ""};
-    assert_vkdet(vkdet_session_create(shared.context, shared.model, &params, &session));
-    vkdet_pixels views[BATCHED];
-    for (int i = 0; i < BATCHED; i++) {
-        views[i] = vkdet_image_pixels(shared.images[order[i]]);
-    }
-    const vkdet_result *results = NULL;
-    vkdet_detect_params low = {.score_threshold = 0.01};
-    assert_vkdet(vkdet_session_detect(session, views, BATCHED, &low, &results));
-    vkdet_detection *copy = calloc((size_t)BATCHED * CAPACITY, sizeof *copy);
-    assert_non_null(copy);
-    for (int i = 0; i < BATCHED; i++) {
-        assert_true(results[i].count <= CAPACITY);
-        counts[order[i]] = results[i].count;
-        memcpy(copy + (size_t)order[i] * CAPACITY, results[i].detections,
-               results[i].count * sizeof *copy);
-    }
-    vkdet_session_destroy(session);
-    return copy;
 }
 
 static void test_same_bytes_in_any_batch(void **state)
@@ -184,22 +126,8 @@ static void test_same_bytes_in_any_batch(void **state)
                __func__);
         skip();
     }
-    int forward[BATCHED], shuffled[BATCHED];
-    for (int i = 0; i < BATCHED; i++) {
-        forward[i] = i;
-        shuffled[i] = (i * 5 + 3) % BATCHED;
-    }
-    uint32_t first_counts[BATCHED];
-    vkdet_detection *first = detect_all(1, forward, first_counts);
-    static const uint32_t batches[] = {2, 3, 8};
-    for (size_t b = 0; b < sizeof batches / sizeof batches[0]; b++) {
-        uint32_t counts[BATCHED];
-        vkdet_detection *other = detect_all(batches[b], b % 2 ? forward : shuffled, counts);
-        assert_memory_equal(counts, first_counts, sizeof counts);
-        assert_memory_equal(other, first, (size_t)BATCHED * 100 * sizeof *first);
-        free(other);
-    }
-    free(first);
+    golden_check_batches(shared.context, shared.model, VKDET_PRECISION_FP32, shared.images,
+                         BATCHED);
 }
 
 static void test_verify_finds_nothing(void **state)
@@ -208,9 +136,11 @@ static void test_verify_finds_nothing(void **state)
     (void)REQUIRE_DATA("golden/aizoo-260/anchors.bin");
     vkdet_pixels view = vkdet_image_pixels(shared.images[0]);
     char *json = NULL;
-    assert_vkdet(vkdet_verify(shared.context, shared.model, api_device(), &view, &json));
+    assert_vkdet(vkdet_verify(shared.context, shared.model,
+                              &(vkdet_verify_params){.device = api_device()}, &view, &json));
     vkdet_text_free(shared.context, json);
-    assert_vkdet(vkdet_verify(shared.context, shared.model, api_device(), NULL, &json));
+    assert_vkdet(vkdet_verify(shared.context, shared.model,
+                              &(vkdet_verify_params){.device = api_device()}, NULL, &json));
     vkdet_text_free(shared.context, json);
 }
 
@@ -219,7 +149,8 @@ static void test_plan_is_short(void **state)
     (void)state;
     (void)REQUIRE_DATA("golden/aizoo-260/anchors.bin");
     char *text = NULL;
-    assert_vkdet(vkdet_model_plan(shared.context, shared.model, api_device(), 1, &text));
+    assert_vkdet(vkdet_model_plan(shared.context, shared.model,
+                                  &(vkdet_plan_params){.device = api_device()}, &text));
     json_t *plan_json = json_loads(text, 0, NULL);
     assert_non_null(plan_json);
     size_t steps = json_array_size(json_object_get(plan_json, "steps"));
@@ -265,7 +196,8 @@ static void test_depthwise_classifier(void **state)
     free(golden);
     vkdet_session_destroy(session);
     char *report = NULL;
-    assert_vkdet(vkdet_verify(shared.context, classifier, api_device(), &tensor, &report));
+    assert_vkdet(vkdet_verify(shared.context, classifier,
+                              &(vkdet_verify_params){.device = api_device()}, &tensor, &report));
     vkdet_text_free(shared.context, report);
     free(input);
     vkdet_model_destroy(classifier);

@@ -89,12 +89,13 @@ static int set_up(void **state)
     (void)snprintf(container, sizeof container, "%s/toy.vkdet", folder);
     plan_options options = {.keep_outputs = true, .keep_all = true};
     backend_params params = {.max_batch = 1, .slots = 1, .keep_outputs = true, .keep_all = true};
-    if (model_convert(&allocator_default, network, card_path, container, &err) ||
+    if (model_convert(&allocator_default, network, card_path, WEIGHTS_EXACT, container, &err) ||
         model_open(&allocator_default, container, &toy, &err)) {
         return -1;
     }
     options.max_detections = params.max_detections = toy->head.anchor_count;
-    return prepared_create(context, toy, "reference", &options, &ready, &err) ||
+    return prepared_create(context, toy, "reference", VKDET_PRECISION_AUTO, &options, &ready,
+                           &err) ||
                    prepared_backend(context, toy, &ready, &params, &real, &err)
                ? -1
                : 0;

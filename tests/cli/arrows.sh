@@ -30,6 +30,9 @@ include='^[[:space:]]*#[[:space:]]*include[[:space:]]*'
     forbid 'only host/vulkan knows Vulkan' "${include}[<\"](vulkan/|volk)" \
         $(files host | grep -v '^host/vulkan/')
     forbid 'host/vulkan hides its Vulkan types from the API' "${include}[<\"](vulkan/|volk)" host/vulkan/vulkan.h
+    forbid 'only host/cpu knows oneDNN' "${include}[<\"](oneapi/)?dnnl" $(files host | grep -v '^host/cpu/')
+    forbid 'host/cpu knows neither Vulkan, models, pictures nor the API' \
+        "${include}\"(host/(vulkan|api|cli|image)|models|shaders)" $(files host/cpu)
     forbid 'host/image knows neither devices nor the API' "${include}\"host/(vulkan|api|cli|backend)" $(files host/image)
     forbid 'rooms of host include the program' "${include}\"host/cli" $(files host | grep -v '^host/cli/')
 }

@@ -15,7 +15,8 @@ library=$(find "$prefix" -name libvkdet.so)
 [ -n "$library" ] || fail "no libvkdet.so"
 folder=$(dirname -- "$library")
 flags=${sanitize:+-fsanitize=$sanitize}
-found='mask 1.00 8 8 16 16'
+found='toy
+mask 1.00 8 8 16 16'
 
 expect 0 "$cmake" -S "$consumer" -B with-cmake -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$cc" \
     -DCMAKE_C_FLAGS="$flags"
@@ -30,6 +31,11 @@ expect 0 "$cc" -std=c99 -Wall -Wextra -Wpedantic -Werror ${flags:+"$flags"} "$co
     $(pkg-config --cflags --libs vkdet) "-Wl,-rpath,$folder"
 expect 0 ./with-pkg-config toy.vkdet
 same "$found" out
+# the library's own model, where it carries one
+if "$vkdet" inspect -q -m builtin >out 2>err; then
+    expect 0 env -u VKDET_MODEL ./with-pkg-config
+    [ "$(head -n 1 out)" = street-320 ] || fail "the consumer did not get the built-in model"
+fi
 
 readelf -d "$library" | grep -q 'SONAME.*\[libvkdet\.so\.0\]' || fail "soname"
 nm -D --defined-only "$library" | awk '$2 != "A" { print $3 }' | grep -vE '^(vkdet_[a-z0-9_]+|_init|_fini)$' >exported || true
@@ -38,4 +44,7 @@ nm -D --defined-only "$library" | awk '$2 != "A" { print $3 }' | grep -vE '^(vkd
 expect 0 "$prefix/bin/vkdet" --version
 same "$("$vkdet" --version)" out
 expect 0 "$prefix/bin/vkdet" detect -q --device reference pics/two.ppm
+if "$vkdet" inspect -q -m builtin >out 2>err; then
+    expect 0 env -i "$prefix/bin/vkdet" detect -q --device reference --cache-dir '' pics/two.ppm
+fi
 [ -e "$prefix/share/man/man1/vkdet.1" ] || fail "the manual page is not installed"

@@ -5,7 +5,7 @@ source=$3
 # shellcheck source=tests/cli/support.sh
 . "$(dirname -- "$0")/support.sh"
 
-for document in README.md CONTRIBUTING.md CHANGELOG.md docs/architecture.md models/CARD.md models/FORMAT.md; do
+for document in README.md CONTRIBUTING.md CHANGELOG.md docs/architecture.md docs/performance.md models/CARD.md models/FORMAT.md; do
     folder=$(dirname -- "$source/$document")
     grep -o '](\([^)#]*\))' "$source/$document" | sed 's/^](//; s/)$//' | grep -v '^https*:' >links || true
     while read -r link; do
@@ -15,7 +15,7 @@ done
 
 # every option of every command stands in the manual page
 sed 's/\\//g; s/[",]/ /g' "$source/docs/vkdet.1" >manual
-for command in detect convert inspect plan verify devices; do
+for command in detect val convert inspect plan verify devices bench; do
     "$vkdet" "$command" --help | grep -oE -- '--[a-z-]+' | sort -u >options
     while read -r option; do
         grep -qE -- "(^|[^a-z-])$option([^a-z-]|\$)" manual || fail "docs/vkdet.1 lacks $option of vkdet $command"

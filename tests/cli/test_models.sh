@@ -48,5 +48,26 @@ expect 0 "$vkdet" devices
 grep -q '^reference ' out || fail "devices lacks the reference"
 expect 0 "$vkdet" devices --json
 grep -q '"reference"' out || fail "devices --json lacks the reference"
+"$vkdet" devices | grep -q '^cpu ' || fail "devices lacks the cpu"
+
+# without a GPU: the cpu, where the build has it, and the same boxes on any number of threads
+auto=reference
+if ! "$vkdet" devices | grep -q 'made without oneDNN'; then
+    auto=cpu
+    expect 0 "$vkdet" plan --device cpu
+    grep -q '^detect ' out || fail "plan of the cpu lacks a step"
+    expect 0 "$vkdet" plan --device cpu --json
+    grep -q '"memory_bytes": *[1-9]' out || fail "plan of the cpu lacks its memory"
+    expect 0 "$vkdet" verify --device cpu
+    expect 0 "$vkdet" detect -q --device cpu --threads 1 pics/two.ppm
+    mv out one
+    expect 0 "$vkdet" detect -q --device cpu --threads 3 pics/two.ppm
+    cmp -s one out || fail "the threads change the boxes"
+else
+    expect 3 "$vkdet" plan --device cpu
+    says 'made without oneDNN'
+fi
+expect 2 "$vkdet" detect --threads 0 pics/two.ppm
+expect 3 "$vkdet" plan --device reference --precision bf16
 VK_DRIVER_FILES=/nonexistent VK_ICD_FILENAMES=/nonexistent expect 0 "$vkdet" detect --device auto pics/two.ppm
-says 'device reference'
+says "device $auto"

@@ -7,10 +7,10 @@ expect 0 "$vkdet" --version
 grep -qE '^vkdet [0-9]+\.[0-9]+\.[0-9]+$' out || fail "--version"
 expect 0 "$vkdet" --help
 silent
-for command in detect convert inspect plan verify devices help; do
+for command in detect convert inspect plan verify devices bench help; do
     grep -q "^  $command " out || fail "the overview lacks $command"
 done
-for command in detect convert inspect plan verify devices help; do
+for command in detect convert inspect plan verify devices bench help; do
     expect 0 "$vkdet" "$command" --help
     silent
     grep -q "^usage: vkdet $command" out || fail "help of $command"
@@ -26,8 +26,6 @@ says 'no command "frobnicate"'
 expect 2 "$vkdet" help frobnicate
 expect 2 "$vkdet" detect
 says 'operand missing'
-expect 2 "$vkdet" detect a.jpg
-says 'VKDET_MODEL'
 expect 2 "$vkdet" detect -d.jpg
 says 'behind --'
 expect 2 "$vkdet" detect --output '' a.jpg
@@ -48,6 +46,10 @@ says '--card'
 expect 2 "$vkdet" convert model.json --card card.json
 says '--output'
 expect 2 "$vkdet" convert
+for command in detect plan verify; do
+    expect 2 "$vkdet" "$command" a.jpg --precision half
+    says "$command: --precision takes auto, fp32, fp16 or bf16, not \"half\""
+done
 
 for bad in 0.5x '' ' 0.5' 0x1p-1 nan inf -0.1 1.1 1e999 0,5; do
     expect 2 "$vkdet" detect --conf "$bad" a.jpg

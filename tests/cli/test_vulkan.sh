@@ -20,4 +20,5 @@ for device in $devices; do
         cmp -s out single || fail "$device: batch $batch gives other bytes than batch 1"
     done
     expect 0 "$vkdet" verify --device "$device"
+    expect 0 "$vkdet" verify --device "$device" --precision fp16
 done

@@ -125,6 +125,8 @@ static void check_buffers(const plan *p)
         assert_int_equal(a->words % PLAN_ALIGN_WORDS, 0);
         assert_int_equal(a->offset % PLAN_ALIGN_WORDS, 0);
         assert_true(a->offset + a->words <= p->arena_words);
+        assert_true(a->element == ELEMENT_F32 ||
+                    (p->options.precision == PLAN_FP16 && a->pixel_stride % 4 == 0));
         for (size_t k = 0; k < i; k++) {
             const plan_buffer *b = &p->buffers[k];
             bool together = a->first_level <= b->last_level && b->first_level <= a->last_level;
@@ -134,6 +136,11 @@ static void check_buffers(const plan *p)
             }
         }
     }
+}
+
+static uint64_t buffer_elements(const plan_buffer *b)
+{
+    return b->element == ELEMENT_F16 ? 2 * b->words : b->words;
 }
 
 /* every value that a node makes or the graph hands out has storage large enough */
@@ -149,17 +156,22 @@ static void check_values(const plan *p)
         shape_hwc(g->values[v].shape, &h, &w, &c);
         const plan_buffer *b = &p->buffers[buffer];
         if (g->values[v].base == GRAPH_NONE) {
-            assert_true(b->pixel_stride >= c && (uint64_t)h * w * b->pixel_stride <= b->words);
+            assert_true(b->pixel_stride >= c &&
+                        (uint64_t)h * w * b->pixel_stride <= buffer_elements(b));
             assert_true(b->pixel_stride == c || b->pixel_stride == (c + 3) / 4 * 4);
             assert_true(!is_base(g, (int)v) || b->pixel_stride == c);
         } else {
             assert_int_equal(buffer, p->value_buffer[g->values[v].base]);
-            assert_true(g->values[v].base_offset + shape_elements(g->values[v].shape) <= b->words);
+            assert_true(g->values[v].base_offset + shape_elements(g->values[v].shape) <=
+                        buffer_elements(b));
+            assert_true(b->element == ELEMENT_F32 ||
+                        (g->values[v].base_offset % 4 == 0 && c % 4 == 0));
         }
     }
     for (size_t i = 0; i < g->output_count; i++) {
         int buffer = p->value_buffer[g->outputs[i]];
         assert_true(buffer != GRAPH_NONE);
+        assert_int_equal(p->buffers[buffer].element, ELEMENT_F32);
         assert_true(!p->options.keep_outputs ||
                     p->buffers[buffer].last_level == p->level_count - 1);
     }

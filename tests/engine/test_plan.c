@@ -12,8 +12,11 @@
 static void check_graph(const graph *g)
 {
     const preprocess pre = preprocess_for(g);
-    const plan_options options[] = {
-        {.keep_outputs = true}, {.keep_all = true}, {.max_detections = 0}};
+    const plan_options options[] = {{.keep_outputs = true},
+                                    {.keep_all = true},
+                                    {.max_detections = 0},
+                                    {.keep_all = true, .precision = PLAN_FP16},
+                                    {.precision = PLAN_FP16}};
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
         plan *p = make_plan(g, &pre, NULL, options[i]);
         check_plan(p);
@@ -373,7 +376,7 @@ static void test_no_memory(void **state)
     graph *g = detector_graph(&head);
     assert_status_ok(passes_run(g, &err), err);
     const preprocess pre = preprocess_for(g);
-    const plan_options options = {0};
+    const plan_options options = {.precision = PLAN_FP16};
     for (size_t n = 1;; n++) {
         test_allocator t;
         test_allocator_init(&t, n);

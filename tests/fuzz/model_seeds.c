@@ -135,6 +135,7 @@ static void write_case(const layer_case *c, size_t index)
     if (c->input[2] == 3) { /* as the card has it */
         write_card(name, card, strlen(card));
         assert_status_ok(model_write(&allocator_default, g, card, strlen(card),
+                                     index % 2 ? WEIGHTS_EXACT : WEIGHTS_FP32,
                                      fixture_path("made.vkdet"), &err),
                          err);
         write_container(name);
@@ -180,7 +181,8 @@ static void write_toy(void)
     for (size_t i = 0; i < 3; i++) {
         (void)snprintf(paths[i], sizeof paths[i], "%s", fixture_path(files[i]));
     }
-    assert_status_ok(model_convert(&allocator_default, paths[0], paths[1], paths[2], &err), err);
+    assert_status_ok(
+        model_convert(&allocator_default, paths[0], paths[1], WEIGHTS_EXACT, paths[2], &err), err);
     write_container("toy");
 }
 

@@ -64,7 +64,8 @@ void write_every_op(written *w)
     w->g = fixture_graph(&f, every_op);
     w->card = fixture_card(6, 5, "sigmoid", 3);
     (void)snprintf(w->path, sizeof w->path, "%s", fixture_path("every.vkdet"));
-    assert_status_ok(model_write(&allocator_default, w->g, w->card, strlen(w->card), w->path, &err),
+    assert_status_ok(model_write(&allocator_default, w->g, w->card, strlen(w->card), WEIGHTS_FP32,
+                                 w->path, &err),
                      err);
     w->bytes = test_read_file(w->path, &w->size);
     assert_non_null(w->bytes);

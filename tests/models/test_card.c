@@ -285,6 +285,7 @@ static void example_means_what_it_says(void **state)
     assert_string_equal(c.loc_output, "box_codes");
     assert_int_equal(c.class_count, 3);
     assert_int_equal(c.background, 0);
+    assert_true(c.fit.fp16 && !c.fit.bf16);
     assert_int_equal(c.label_count, 2);
     assert_string_equal(c.labels[1].language, "zh");
     assert_string_equal(c.labels[1].names[1], "佩戴口罩");
@@ -316,6 +317,7 @@ static void optional_members_have_defaults(void **state)
     assert_string_equal(c.description, "");
     assert_int_equal(c.file_count, 0);
     assert_int_equal(c.background, -1);
+    assert_false(c.fit.fp16 || c.fit.bf16);
     assert_int_equal(c.class_count, 2);
     assert_int_equal(c.preprocess.height, 224);
     free(text);

@@ -48,9 +48,9 @@ static void round_trip(void **state)
     error err = {0};
     size_t size = 0;
     const char *again = fixture_path("again.vkdet");
-    assert_status_ok(
-        model_write(&allocator_default, m->graph, m->card_json, strlen(m->card_json), again, &err),
-        err);
+    assert_status_ok(model_write(&allocator_default, m->graph, m->card_json, strlen(m->card_json),
+                                 WEIGHTS_FP32, again, &err),
+                     err);
     unsigned char *bytes = test_read_file(again, &size);
     assert_int_equal(size, w.size);
     assert_memory_equal(bytes, w.bytes, size);
@@ -126,18 +126,20 @@ static void a_failed_write_leaves_nothing(void **state)
     char path[4096];
     write_every_op(&w);
     (void)snprintf(path, sizeof path, "%s", fixture_path("no/such/folder.vkdet"));
-    assert_int_equal(model_write(&allocator_default, w.g, w.card, strlen(w.card), path, &err),
-                     STATUS_IO);
+    assert_int_equal(
+        model_write(&allocator_default, w.g, w.card, strlen(w.card), WEIGHTS_FP32, path, &err),
+        STATUS_IO);
     assert_memory_equal(err.text, path, strlen(path));
     /* a folder cannot be replaced by a file: the rename fails, after everything was written */
     (void)snprintf(path, sizeof path, "%s", fixture_path("."));
-    assert_int_equal(model_write(&allocator_default, w.g, w.card, strlen(w.card), path, &err),
-                     STATUS_IO);
+    assert_int_equal(
+        model_write(&allocator_default, w.g, w.card, strlen(w.card), WEIGHTS_FP32, path, &err),
+        STATUS_IO);
     /* an old file stays as it is when memory runs out */
     for (size_t n = 1;; n++) {
         test_allocator t;
         test_allocator_init(&t, n);
-        status s = model_write(&t.alloc, w.g, w.card, strlen(w.card), w.path, &err);
+        status s = model_write(&t.alloc, w.g, w.card, strlen(w.card), WEIGHTS_FP32, w.path, &err);
         assert_int_equal(t.live, 0);
         if (!t.failed) {
             assert_status_ok(s, err);
@@ -206,8 +208,9 @@ static void odd_graphs(void **state)
     char *card_text = fixture_card(1, 1, "out", 2);
     const char *path = fixture_path("odd.vkdet");
     for (int round = 0; round < 2; round++) {
-        assert_status_ok(
-            model_write(&allocator_default, g, card_text, strlen(card_text), path, &err), err);
+        assert_status_ok(model_write(&allocator_default, g, card_text, strlen(card_text),
+                                     WEIGHTS_FP32, path, &err),
+                         err);
         model *m = open_file(path);
         float *a = fixture_run(g, 0), *b = fixture_run(m->graph, 0);
         assert_memory_equal(a, b, 2 * sizeof *a);
@@ -217,8 +220,9 @@ static void odd_graphs(void **state)
         g->weights[0].name = "l/kernel";
     }
     g->nodes[0].attributes.conv.pooled = true;
-    assert_int_equal(model_write(&allocator_default, g, card_text, strlen(card_text), path, &err),
-                     STATUS_ARGUMENT);
+    assert_int_equal(
+        model_write(&allocator_default, g, card_text, strlen(card_text), WEIGHTS_FP32, path, &err),
+        STATUS_ARGUMENT);
     assert_non_null(strstr(err.text, "'l' is fused"));
     free(card_text);
     graph_destroy(g);

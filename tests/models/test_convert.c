@@ -49,7 +49,8 @@ static bool exists(const char *path)
 static void expect(const sources *s, status expected, const char *part)
 {
     error err = {0};
-    status code = model_convert(&allocator_default, s->network, s->card, s->out, &err);
+    status code =
+        model_convert(&allocator_default, s->network, s->card, WEIGHTS_EXACT, s->out, &err);
     if (code != expected || (expected != STATUS_OK && !strstr(err.text, part))) {
         fail_msg("expected %s with '%s', got %s: %s", status_name(expected), part,
                  status_name(code), err.text);
@@ -85,7 +86,7 @@ static void converts(void **state)
         test_allocator t;
         test_allocator_init(&t, n);
         (void)remove(s.out);
-        status code = model_convert(&t.alloc, s.network, s.card, s.out, &err);
+        status code = model_convert(&t.alloc, s.network, s.card, WEIGHTS_EXACT, s.out, &err);
         assert_int_equal(t.live, 0);
         assert_int_equal(exists(s.out), code == STATUS_OK);
         if (!t.failed) {
@@ -117,13 +118,15 @@ static void nothing_else_is_overwritten(void **state)
     const char *const inputs[] = {s.network, s.weights, s.card, "/dev/null"};
     for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++) {
         error err = {0};
-        status code = model_convert(&allocator_default, s.network, s.card, inputs[i], &err);
+        status code =
+            model_convert(&allocator_default, s.network, s.card, WEIGHTS_EXACT, inputs[i], &err);
         assert_int_equal(code, STATUS_IO);
         assert_ptr_equal(strstr(err.text, inputs[i]), err.text);
     }
     expect(&s, STATUS_OK, "");
     error err = {0};
-    assert_status_ok(model_convert(&allocator_default, s.network, s.card, s.out, &err), err);
+    assert_status_ok(
+        model_convert(&allocator_default, s.network, s.card, WEIGHTS_EXACT, s.out, &err), err);
 }
 
 static void messages_name_the_file(void **state)
@@ -163,7 +166,8 @@ static model *convert(const char *network, const char *card_path)
     model *m = NULL;
     char out[4096];
     (void)snprintf(out, sizeof out, "%s", fixture_path("real.vkdet"));
-    assert_status_ok(model_convert(&allocator_default, network, card_path, out, &err), err);
+    assert_status_ok(
+        model_convert(&allocator_default, network, card_path, WEIGHTS_EXACT, out, &err), err);
     assert_status_ok(model_open(&allocator_default, out, &m, &err), err);
     return m;
 }

@@ -63,6 +63,29 @@ static void float16_is_exact(void **state)
     fixture_init(&f, 1, 2, 3);
     fixture_raw(&f, ALPHA("float32", "{'dtype':'float16'}"), bytes, sizeof bytes);
     expect_alpha(&f, expected);
+    /* as converters write it, and cut into shards within an element */
+    fixture_init(&f, 1, 2, 3);
+    fixture_raw(&f, ALPHA("float32", "{'dtype':'float16','original_dtype':'float32'}"), bytes,
+                sizeof bytes);
+    f.shards = "['0','1','2','3']";
+    f.shard_size = 3;
+    expect_alpha(&f, expected);
+}
+
+/* halves and floats in one group: what follows an odd number of halves is not aligned */
+static void types_may_be_mixed(void **state)
+{
+    (void)state;
+    static const unsigned char half[2] = {0x00, 0x3c};
+    static const float values[6] = {1.5f, -2.25f, 3e-20f, 4e20f, -0.0f, 6.0f};
+    fixture f;
+    fixture_init(&f, 1, 2, 3);
+    fixture_raw(&f,
+                "{'name':'other/alpha','shape':[1],'dtype':'float32','quantization':"
+                "{'dtype':'float16','original_dtype':'float32'}}",
+                half, sizeof half);
+    fixture_weight(&f, "l/alpha", "1,2,3", values);
+    expect_alpha(&f, values);
 }
 
 /* 24 bytes in shards of 1 to 24: elements lie across their borders */
@@ -161,6 +184,13 @@ static void manifests_are_checked(void **state)
         {ALPHA("float32", "{'dtype':'int32','scale':1,'min':0}"), STATUS_UNSUPPORTED, "int32"},
         {ALPHA("float32", "{'dtype':'uint8','scale':1}"), STATUS_MODEL, "min: is missing"},
         {ALPHA("float32", "{'dtype':'uint8','min':0}"), STATUS_MODEL, "scale: is missing"},
+        {ALPHA("float32", "{'dtype':'float16'}"), STATUS_MODEL, "need 12"},
+        {ALPHA("float16", "null"), STATUS_MODEL, "need 12"},
+        {ALPHA("int32", "{'dtype':'float16'}"), STATUS_MODEL, "need 12"},
+        {ALPHA("float32", "{'dtype':'float64'}"), STATUS_MODEL, "float64"},
+        {ALPHA("float32", "{'dtype':16}"), STATUS_MODEL, "dtype"},
+        {ALPHA("float32", "{'original_dtype':'float32'}"), STATUS_MODEL, "dtype: is missing"},
+        {ALPHA("float32", "{'dtype':'float32'}"), STATUS_UNSUPPORTED, "float32"},
         {ALPHA("float32", "{'dtype':'uint4','scale':1,'min':0}"), STATUS_MODEL, "uint4"},
         {ALPHA("float32", "7"), STATUS_MODEL, "quantization"},
         {ALPHA("string", "null"), STATUS_MODEL, "string"},
@@ -183,6 +213,22 @@ static void manifests_are_checked(void **state)
         fixture_init(&f, 1, 2, 3);
         fixture_raw(&f, cases[i].entry, bytes, sizeof bytes);
         fixture_refused(&f, prelu(), cases[i].expected, cases[i].part);
+    }
+}
+
+/* twelve bytes are six halves, but only of what was float32 */
+static void halves_of_other_types_are_refused(void **state)
+{
+    (void)state;
+    static const unsigned char bytes[12] = {0};
+    static const char *const entries[] = {ALPHA("int32", "{'dtype':'float16'}"),
+                                          ALPHA("bool", "{'dtype':'float16'}"),
+                                          ALPHA("float16", "null")};
+    for (size_t i = 0; i < sizeof entries / sizeof entries[0]; i++) {
+        fixture f;
+        fixture_init(&f, 1, 2, 3);
+        fixture_raw(&f, entries[i], bytes, sizeof bytes);
+        fixture_refused(&f, prelu(), STATUS_UNSUPPORTED, "is of type float16");
     }
 }
 
@@ -273,11 +319,13 @@ int main(void)
         cmocka_unit_test(uint8_is_scaled_in_double),
         cmocka_unit_test(uint16_is_scaled_in_double),
         cmocka_unit_test(float16_is_exact),
+        cmocka_unit_test(types_may_be_mixed),
         cmocka_unit_test(weights_go_on_in_the_next_shard),
         cmocka_unit_test(types_that_are_not_used_are_passed_over),
         cmocka_unit_test(names_are_found_in_their_surroundings),
         cmocka_unit_test(the_longest_path_wins),
         cmocka_unit_test(manifests_are_checked),
+        cmocka_unit_test(halves_of_other_types_are_refused),
         cmocka_unit_test(shards_stay_in_their_folder),
         cmocka_unit_test(shards_may_be_missing_or_short),
         cmocka_unit_test(files_are_read_beside_the_model),

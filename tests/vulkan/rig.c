@@ -119,10 +119,16 @@ status network_plan(network *n, error *err)
             .deviation = {1.0f, 1.0f, 1.0f},
         };
     }
-    plan_options options = {.keep_outputs = n->keep_outputs,
+    plan_options options = {.precision = n->precision,
+                            .keep_outputs = n->keep_outputs,
                             .keep_all = n->keep_all,
-                            .max_detections = n->max_detections};
+                            .max_detections = n->max_detections,
+                            .choices = n->choices,
+                            .choice_count = n->choice_count};
     vulkan_device_target(n->instance ? n->instance : rig.instance, rig.device, &options.target);
+    if (n->vendor) {
+        options.target.vendor = n->vendor;
+    }
     return plan_create(n->alloc ? n->alloc : &allocator_default, n->graph, &n->preprocess, n->head,
                        &options, &n->plan, err);
 }

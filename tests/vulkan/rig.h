@@ -42,6 +42,10 @@ typedef struct network {
     const allocator *alloc;
     uint32_t max_batch, slots, max_detections;
     bool keep_all, keep_outputs;
+    plan_precision precision;
+    plan_vendor vendor; /* plan as for a device of theirs; 0: for the device */
+    const uint8_t *choices;
+    size_t choice_count;
     const char *cache_dir;
     vulkan_instance *instance; /* NULL: the rig's */
     plan *plan;

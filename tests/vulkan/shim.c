@@ -86,9 +86,6 @@ PLAIN(global, EnumerateInstanceLayerProperties, (uint32_t * count, VkLayerProper
 CREATE(global, CreateInstance, 1, 1, (const VkInstanceCreateInfo *i, ALLOCATION, VkInstance *out),
        (i, a, out))
 DESTROY_SELF(instance, DestroyInstance, VkInstance)
-PLAIN(instance, EnumerateDeviceExtensionProperties,
-      (VkPhysicalDevice p, const char *layer, uint32_t *count, VkExtensionProperties *list),
-      (p, layer, count, list))
 CREATE(instance, CreateDevice, 1, 1,
        (VkPhysicalDevice p, const VkDeviceCreateInfo *i, ALLOCATION, VkDevice *out), (p, i, a, out))
 CREATE(instance, CreateDebugUtilsMessengerEXT, 1, 1,
@@ -130,6 +127,11 @@ CREATE_OBJECT(ShaderModule, ShaderModule)
 CREATE_OBJECT(PipelineCache, PipelineCache)
 CREATE_OBJECT(CommandPool, CommandPool)
 CREATE_OBJECT(Fence, Fence)
+CREATE_OBJECT(QueryPool, QueryPool)
+PLAIN(device, GetQueryPoolResults,
+      (VkDevice d, VkQueryPool q, uint32_t first, uint32_t count, size_t size, void *data,
+       VkDeviceSize stride, VkQueryResultFlags flags),
+      (d, q, first, count, size, data, stride, flags))
 CREATE(device, AllocateDescriptorSets, i->descriptorSetCount, 0,
        (VkDevice d, const VkDescriptorSetAllocateInfo *i, VkDescriptorSet *out), (d, i, out))
 CREATE(device, AllocateCommandBuffers, i->commandBufferCount, 0,
@@ -242,6 +244,62 @@ static VKAPI_ATTR void VKAPI_CALL shim_GetPhysicalDeviceQueueFamilyProperties(
     for (uint32_t i = 0; out && shim.no_compute && i < *count; i++) {
         out[i].queueFlags &= ~(VkQueueFlags)VK_QUEUE_COMPUTE_BIT;
     }
+    for (uint32_t i = 0; out && shim.timestamp_bits && i < *count; i++) {
+        out[i].timestampValidBits = shim.timestamp_bits > 64 ? 0 : shim.timestamp_bits;
+    }
+}
+
+static VKAPI_ATTR VkResult VKAPI_CALL shim_EnumerateDeviceExtensionProperties(
+    VkPhysicalDevice p, const char *layer, uint32_t *count, VkExtensionProperties *list)
+{
+    if (fails("vkEnumerateDeviceExtensionProperties")) {
+        return shim.fail_with;
+    }
+    const VkResult r = real.instance.EnumerateDeviceExtensionProperties(p, layer, count, list);
+    if (shim.matrix_shapes && list) { /* there is one more, and that is the last */
+        list[*count] = (VkExtensionProperties){VK_NV_COOPERATIVE_MATRIX_EXTENSION_NAME,
+                                               VK_NV_COOPERATIVE_MATRIX_SPEC_VERSION};
+    }
+    *count += shim.matrix_shapes > 0;
+    return r == VK_INCOMPLETE ? VK_SUCCESS : r;
+}
+
+static VKAPI_ATTR void VKAPI_CALL shim_GetPhysicalDeviceFeatures2(VkPhysicalDevice p,
+                                                                  VkPhysicalDeviceFeatures2 *out)
+{
+    real.instance.GetPhysicalDeviceFeatures2(p, out);
+    for (VkBaseOutStructure *s = shim.matrix_shapes ? out->pNext : NULL; s; s = s->pNext) {
+        if (s->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_NV) {
+            ((VkPhysicalDeviceCooperativeMatrixFeaturesNV *)(void *)s)->cooperativeMatrix = VK_TRUE;
+        }
+    }
+}
+
+#define HALF  VK_COMPONENT_TYPE_FLOAT16_NV
+#define FLOAT VK_COMPONENT_TYPE_FLOAT32_NV
+#define SHAPE(m, n, k, sum, scope)                                                                 \
+    {                                                                                              \
+        VK_STRUCTURE_TYPE_COOPERATIVE_MATRIX_PROPERTIES_NV, NULL, m, n, k, HALF, HALF, sum, sum,   \
+            scope                                                                                  \
+    }
+static const VkCooperativeMatrixPropertiesNV fake_shapes[SHIM_MATRIX_SHAPES] = {
+    SHAPE(32, 32, 16, FLOAT, VK_SCOPE_WORKGROUP_NV), SHAPE(16, 8, 8, FLOAT, VK_SCOPE_SUBGROUP_NV),
+    SHAPE(64, 8, 16, HALF, VK_SCOPE_SUBGROUP_NV),    SHAPE(64, 16, 16, FLOAT, VK_SCOPE_SUBGROUP_NV),
+    SHAPE(16, 16, 16, FLOAT, VK_SCOPE_SUBGROUP_NV),
+};
+
+static VKAPI_ATTR VkResult VKAPI_CALL shim_GetPhysicalDeviceCooperativeMatrixPropertiesNV(
+    VkPhysicalDevice p, uint32_t *count, VkCooperativeMatrixPropertiesNV *list)
+{
+    (void)p;
+    if (fails("vkGetPhysicalDeviceCooperativeMatrixPropertiesNV")) {
+        return shim.fail_with;
+    }
+    for (uint32_t i = 0; list && i < *count && i < shim.matrix_shapes; i++) {
+        list[i] = fake_shapes[i];
+    }
+    *count = shim.matrix_shapes;
+    return VK_SUCCESS;
 }
 
 static const VkMemoryPropertyFlags fake_types[][4] = {
@@ -342,6 +400,7 @@ static const wrapper wrappers[] = {
     WRAPPER(instance, GetPhysicalDeviceQueueFamilyProperties)
     WRAPPER(instance, GetPhysicalDeviceMemoryProperties)
     WRAPPER(instance, GetDeviceProcAddr)
+    WRAPPER(instance, GetPhysicalDeviceFeatures2)
     WRAPPER(device, DestroyDevice)
     WRAPPER(device, DeviceWaitIdle)
     WRAPPER(device, BindBufferMemory)
@@ -357,6 +416,8 @@ static const wrapper wrappers[] = {
     WRAPPER_PAIR(PipelineCache)
     WRAPPER_PAIR(CommandPool)
     WRAPPER_PAIR(Fence)
+    WRAPPER_PAIR(QueryPool)
+    WRAPPER(device, GetQueryPoolResults)
     WRAPPER(device, AllocateDescriptorSets)
     WRAPPER(device, AllocateCommandBuffers)
     WRAPPER(device, CreateComputePipelines)
@@ -392,6 +453,10 @@ static VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL shim_GetDeviceProcAddr(VkDevice 
 static VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL shim_GetInstanceProcAddr(VkInstance i,
                                                                          const char *name)
 {
+    if (shim.matrix_shapes &&
+        strcmp(name, "vkGetPhysicalDeviceCooperativeMatrixPropertiesNV") == 0) {
+        return (PFN_vkVoidFunction)shim_GetPhysicalDeviceCooperativeMatrixPropertiesNV;
+    }
     return wrap(name, real.GetInstanceProcAddr(i, name));
 }
 

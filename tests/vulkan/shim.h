@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SHIM_MAX_DEVICES = 8 };
+enum { SHIM_MAX_DEVICES = 8, SHIM_MATRIX_SHAPES = 5 };
 
 typedef enum shim_memory {
     SHIM_MEMORY_REAL = 0,
@@ -33,8 +33,12 @@ typedef struct shim_state {
     uint32_t max_groups_z;      /* 0: the device's */
     uint32_t device_copies;     /* 0: as they are; else the first device so many times, with: */
     VkPhysicalDeviceType device_types[SHIM_MAX_DEVICES];
-    bool no_compute; /* no queue family computes */
-    bool timeout;    /* vkWaitForFences answers VK_TIMEOUT at once */
+    bool no_compute;         /* no queue family computes */
+    uint32_t timestamp_bits; /* of every queue family; 0: the device's, above 64: none */
+    /* The device says that it has VK_NV_cooperative_matrix, with so many shapes of shim.c's table.
+     * Enough to list it, not to make a device of it. */
+    uint32_t matrix_shapes;
+    bool timeout; /* vkWaitForFences answers VK_TIMEOUT at once */
     /* told to tests */
     size_t calls;       /* that can fail, or those of fail_one */
     const char *failed; /* the first call that was made to fail */

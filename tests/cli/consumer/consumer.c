@@ -1,5 +1,5 @@
-/* A program of somebody else: one picture in memory through the installed library, also when the
- * model is missing. Prints what it found. */
+/* A program of somebody else: one picture in memory through the installed library, with a model of
+ * its own or the library's, also when the model is missing. Prints what it found. */
 #include <vkdet.h>
 
 #include <stdio.h>
@@ -37,20 +37,26 @@ static int detect(vkdet_context *context, const vkdet_model *model)
     return status;
 }
 
+/* consumer MODEL: a container; without it the model that the library carries */
 int main(int argc, char **argv)
 {
+    const char *path = argc > 1 ? argv[1] : NULL;
     vkdet_context *context = NULL;
     vkdet_model *model = NULL;
     int status = 1;
-    if (argc != 2 || vkdet_context_create(NULL, &context) != VKDET_OK) {
-        (void)fprintf(stderr, "usage: consumer MODEL %s\n", vkdet_error_message());
+    if (vkdet_context_create(NULL, &context) != VKDET_OK) {
+        (void)fprintf(stderr, "%s\n", vkdet_error_message());
         return 1;
     }
     if (vkdet_model_open(context, "no/such/model", &model) == VKDET_OK || model != NULL) {
         (void)fputs("a model that does not exist was opened\n", stderr);
-    } else if (vkdet_model_open(context, argv[1], &model) != VKDET_OK) {
+    } else if ((path ? vkdet_model_open(context, path, &model)
+                     : vkdet_model_open_builtin(context, &model)) != VKDET_OK) {
         (void)fprintf(stderr, "%s\n", vkdet_error_message());
     } else {
+        vkdet_model_info info;
+        vkdet_model_info_get(model, &info);
+        (void)printf("%s\n", info.name);
         status = detect(context, model);
     }
     vkdet_model_destroy(model);

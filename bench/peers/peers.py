@@ -1,0 +1,188 @@
+"""vkdet beside other engines: the same network, the same input, the same device, in turn.
+
+Every engine is a process of its own that sleeps until it is told to run for a second; the order
+turns round by one each round, so that what changes with time (clocks, heat, neighbours) falls on
+all alike. Before anything is timed the raw outputs of each engine are compared with vkdet's
+reference; an engine that differs has its rows withheld and the exit status is 6.
+
+A ratio is the peer's median over vkdet's of the same round: above 1 vkdet is faster. Printed are
+the median of the rounds' ratios and the smallest and largest of them.
+"""
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+
+import numpy
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PAIRS = (  # vkdet's row, the peers it is held against
+    ("vkdet-vulkan", ("ncnn-vulkan", "ncnn-vulkan-direct")),
+    ("vkdet-vulkan-fp16", ("ncnn-vulkan",)),
+    ("vkdet-cpu", ("onnxruntime-cpu", "ncnn-cpu")),
+    ("vkdet-cpu-bf16", ("onnxruntime-cpu",)),
+)
+VKDET = {  # device, precision
+    "vkdet-vulkan": (None, "fp32"),
+    "vkdet-vulkan-fp16": (None, "fp16"),
+    "vkdet-cpu": ("cpu", "fp32"),
+    "vkdet-cpu-bf16": ("cpu", "bf16"),
+    "vkdet-reference": ("reference", "fp32"),
+}
+
+
+class Engine:
+    def __init__(self, name, command, environment):
+        self.name = name
+        self.rounds = []
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
+        self.about = self.answer().removeprefix("ready ")
+
+    def answer(self):
+        line = self.process.stdout.readline().strip()
+        if not line or line.startswith("error"):
+            raise RuntimeError("%s: %s" % (self.name, line.removeprefix("error ") or "ended"))
+        return line
+
+    def ask(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        return self.answer()
+
+    def outputs(self, folder):
+        path = os.path.join(folder, self.name)
+        counts = [int(n) for n in self.ask("outputs " + path).split()[1:]]
+        parts = numpy.split(numpy.fromfile(path, numpy.float32), numpy.cumsum(counts)[:-1])
+        return sorted(parts, key=lambda a: -a.size)
+
+    def run(self, seconds):
+        self.rounds.append([int(n) for n in self.ask("run %g" % seconds).split()])
+
+    def close(self):
+        self.process.stdin.close()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--worker", required=True, help="the program vkdet_worker")
+    parser.add_argument("--model", required=True, help="the network as a .vkdet container")
+    parser.add_argument("--ncnn-param", help="the same network for ncnn; its .bin lies beside it")
+    parser.add_argument("--onnx", help="the same network for ONNX Runtime")
+    parser.add_argument("--size", default="260x260x3", help="of its input; default 260x260x3")
+    parser.add_argument("--device", default="vulkan:0", help="of the Vulkan rows; default vulkan:0")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of the CPU rows")
+    parser.add_argument("--rows", help="only these, with commas between: %s, and the peers'" % ", ".join(VKDET))
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=1.0, help="each engine in each round")
+    parser.add_argument("--tensor", help="the input as float32 in a file; default: seeded noise")
+    parser.add_argument("--tolerance", type=float, default=2e-5, help="largest difference of a raw output in fp32")
+    # bfloat16 rounds each map by up to 2^-9; over twenty layers and outputs of a few units that makes some hundredths
+    parser.add_argument("--half-tolerance", type=float, default=0.1, help="the same in fp16 and bf16; default 0.1")
+    parser.add_argument("--wrapper", default="", help="put before each command, such as a script that sets a loader up")
+    parser.add_argument("--json", help="write all medians and ratios into this file")
+    return parser.parse_args()
+
+
+def engines_of(a, tensor, size):
+    peers = {}
+    if a.ncnn_param:
+        peers.update(dict.fromkeys(("ncnn-vulkan", "ncnn-vulkan-direct", "ncnn-cpu"), a.ncnn_param))
+    if a.onnx:
+        peers["onnxruntime-cpu"] = a.onnx
+    default = [row for row, _ in PAIRS if "16" not in row] + list(peers)
+    for row in a.rows.split(",") if a.rows else default:
+        if row in VKDET:
+            device, precision = VKDET[row]
+            yield row, [a.worker, a.model, device or a.device, precision, str(a.threads), tensor]
+        elif row in peers:
+            yield row, [sys.executable, os.path.join(HERE, "peer_worker.py"), row, peers[row], str(a.threads), tensor, *size]
+        else:
+            sys.exit("peers: no row %s (or its model is not named)" % row)
+
+
+def start(a, tensor, size):
+    environment = dict(os.environ)
+    # a wrapper may start the interpreter in a way that loses its own folder of packages
+    environment["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p.endswith("site-packages"))
+    running = []
+    for name, command in engines_of(a, tensor, size):
+        try:
+            running.append(Engine(name, a.wrapper.split() + command, environment))
+        except RuntimeError as problem:
+            print("%-22s not measured: %s" % (name, problem), flush=True)
+    return running
+
+
+def check(a, running, reference, folder):
+    """Withholds what differs from the reference."""
+    truth, good = reference.outputs(folder), []
+    for engine in running:
+        half = engine.name.endswith("16")
+        limit = a.half_tolerance if half else a.tolerance
+        got = engine.outputs(folder)
+        same = [g.size for g in got] == [t.size for t in truth]
+        worst = max(float(numpy.abs(g - t).max()) for g, t in zip(got, truth)) if same else float("inf")
+        if worst <= limit:  # false for a NaN
+            good.append(engine)
+        verdict = "" if worst <= limit else "  WITHHELD: more than %g" % limit
+        print("%-22s %s; outputs within %.2g of the reference%s" % (engine.name, engine.about, worst, verdict), flush=True)
+    return good
+
+
+def report(running):
+    medians = {e.name: [float(numpy.median(r)) for r in e.rounds] for e in running}
+    rows, ratios = {}, {}
+    print()
+    for name, per_round in medians.items():
+        rows[name] = {"median_ms": numpy.median(per_round) / 1e6, "min_ms": min(per_round) / 1e6, "max_ms": max(per_round) / 1e6}
+        print("%-42s = %8.3f ms  [rounds %.3f to %.3f]" % (name, *rows[name].values()))
+    for ours, peers in PAIRS:
+        for peer in peers:
+            if ours in medians and peer in medians:
+                r = [p / o for p, o in zip(medians[peer], medians[ours])]
+                ratios[peer + " / " + ours] = {"median": float(numpy.median(r)), "min": min(r), "max": max(r)}
+                print("%-42s = %8.3f x   [rounds %.3f to %.3f]" % (peer + " / " + ours, numpy.median(r), min(r), max(r)))
+    return {"rows": rows, "ratios": ratios, "rounds_ns": medians}
+
+
+def main():
+    a = arguments()
+    size = a.size.split("x")
+    width, height, channels = map(int, size)
+    with tempfile.TemporaryDirectory() as folder:
+        tensor = os.path.abspath(a.tensor) if a.tensor else os.path.join(folder, "tensor")
+        if not a.tensor:
+            noise = numpy.random.default_rng(20260526).random((height, width, channels), numpy.float32)
+            noise.tofile(tensor)
+        command = [a.worker, a.model, "reference", "fp32", "1", tensor]
+        reference = Engine("reference", a.wrapper.split() + command, dict(os.environ))
+        started = start(a, tensor, size)
+        good = check(a, started, reference, folder)
+        reference.close()
+        for turn in range(a.rounds):
+            for i in range(len(good)):
+                good[(turn + i) % len(good)].run(a.seconds)
+        for engine in started:
+            engine.close()
+    document = report(good)
+    if a.json:
+        document.update({"engines": {e.name: e.about for e in started}, "machine": platform.platform(), "threads": a.threads})
+        with open(a.json, "w", encoding="utf-8") as out:
+            json.dump(document, out, indent=1)
+    return 0 if len(good) == len(started) else 6
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except RuntimeError as problem:
+        sys.exit("peers: %s" % problem)

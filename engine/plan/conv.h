@@ -1,0 +1,78 @@
+/* Convolutions inside the planner. lower_conv2d.c gathers the branches that one dispatch may
+ * compute, asks every family for its candidates, and lets the chosen one's family make the steps. A
+ * family is one file: how it packs weights, which tiles it has, when it is worth trying. To add
+ * one, write that file and list it in lower_conv2d.c. */
+#ifndef ENGINE_PLAN_CONV_H
+#define ENGINE_PLAN_CONV_H
+
+#include "engine/plan/internal.h"
+
+/* One branch of a node, ready for a dispatch. */
+typedef struct branch {
+    place source, map, pooled;
+    bool wants_map, wants_pooled;
+    int kernel, bias; /* weights of the graph */
+    activation act;
+    uint32_t channels;
+} branch;
+
+/* What one dispatch computes. The branches' sources have one shape and layout. */
+typedef struct convolution {
+    window window;
+    uint32_t groups;
+    bool pool; /* fused, 2x2 */
+    int node;
+    const char *name;
+    branch branches[CONV2D_BRANCHES];
+    uint32_t branch_count;
+    uint32_t height, width; /* of the map */
+    uint32_t pooled_height, pooled_width;
+} convolution;
+
+typedef struct conv_family conv_family;
+
+/* One way to compute a convolution. */
+typedef struct conv_candidate {
+    const conv_family *family;
+    int rank; /* lower is tried first and rank decides the default; the direct kernel's own best
+                 guess has 0, so a family that expects to be faster goes below */
+    uint32_t sizes[8]; /* the family's own */
+} conv_candidate;
+
+enum { CONV_MAX_CANDIDATES = 32 };
+
+typedef struct conv_candidates {
+    conv_candidate list[CONV_MAX_CANDIDATES];
+    uint32_t count;
+} conv_candidates;
+
+struct conv_family {
+    /* Appends its ways to compute c on the target; none where it cannot, or is never worth it. */
+    void (*propose)(const builder *b, const convolution *c, conv_candidates *out);
+    /* Packs the weights and makes the steps. */
+    status (*emit)(builder *b, const convolution *c, const conv_candidate *chosen);
+};
+
+extern const conv_family conv_direct, conv_grouped, conv_gemm, conv_matrix;
+
+/* --- what families share --- */
+/* what is full is left alone: the list is longer than any target's candidates */
+void conv_propose(conv_candidates *out, const conv_candidate *one);
+bool conv_is_pointwise(const convolution *c);
+/* channels of every group in fours: what the blocked layouts need */
+bool conv_in_fours(const convolution *c, const branch *br);
+/* the record that begins a branch's packed weights */
+struct conv2d_record conv_record(const builder *b, const branch *br);
+/* HALF_SOURCE, HALF_TARGET (the map), HALF_SECOND (the pooled map), HALF_WEIGHTS: the same for all
+ * branches of a dispatch */
+uint32_t conv_halves(const builder *b, const convolution *c);
+/* some branch has more than what RELU's three numbers express */
+bool conv_any_activation(const convolution *c);
+/* some target's pixels are not aligned */
+bool conv_stores_scalars(const convolution *c);
+/* reads, writes, FLOPs and weights of branch br */
+void conv_account(plan_step *s, const convolution *c, const branch *br, uint64_t weight_words);
+/* the same of branch i, and its offsets in the push constants, whose branches begin at byte `at` */
+void conv_branch(plan_step *s, const convolution *c, uint32_t i, size_t at, uint64_t weight_words);
+
+#endif

@@ -1,0 +1,123 @@
+/* Building and reading the document. */
+#include "host/cli/bench_document.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+const char *stage_name(unsigned stage)
+{
+    return stage == STAGE_PIXELS ? "pixels" : stage == STAGE_BYTES ? "bytes" : "device";
+}
+
+json_t *document_number(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+double document_get(const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+    return json_is_number(value) ? json_number_value(value) : (double)NAN;
+}
+
+const char *document_text(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "";
+}
+
+static json_t *model_facts(const bench *b)
+{
+    const vkdet_model_info *m = &b->info;
+    return json_pack("{s:s, s:s, s:s, s:[I,I,I], s:I}", "name", m->name, "version", m->version,
+                     "sha256", m->sha256, "input", (json_int_t)m->input_width,
+                     (json_int_t)m->input_height, (json_int_t)m->input_channels, "anchors",
+                     (json_int_t)m->anchor_count);
+}
+
+static json_t *rule_facts(const bench_wish *w)
+{
+    return json_pack("{s:f, s:I, s:f, s:f, s:f, s:I, s:I, s:I, s:s, s:s}", "confidence",
+                     BENCH_CONFIDENCE, "min_runs", (json_int_t)w->rule.min_runs, "min_seconds",
+                     w->rule.min_seconds, "max_seconds", w->rule.max_seconds, "spread",
+                     w->rule.spread, "slots", (json_int_t)w->slots, "threads",
+                     (json_int_t)w->threads, "seed", (json_int_t)w->seed, "percentile",
+                     "nearest rank", "interval", "order statistics of the binomial");
+}
+
+static json_t *arguments_list(const settings *s)
+{
+    json_t *list = json_array();
+    for (int i = 0; list && i < s->operand_count; i++) {
+        json_t *text = json_string(s->operands[i]); /* NULL when it is no UTF-8 */
+        (void)json_array_append_new(list, text ? text : json_string("(a name that is no UTF-8)"));
+    }
+    return list;
+}
+
+json_t *document_begin(bench *b, json_t *input_facts)
+{
+    char date[32] = "";
+    time_t now = time(NULL);
+    struct tm utc;
+    if (gmtime_r(&now, &utc)) {
+        (void)strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    }
+    return json_pack("{s:i, s:s, s:s, s:s, s:s, s:n, s:o, s:o, s:o, s:o, s:o, s:[], s:[], s:[], "
+                     "s:[]}",
+                     "schema", 1, "tool", "vkdet bench", "version", vkdet_version(),
+                     "shader_digest", vkdet_shader_digest(), "date", date, "stopped", "host",
+                     bench_host_facts(), "model", model_facts(b), "input", input_facts, "rules",
+                     rule_facts(&b->wish), "sources", arguments_list(b->settings), "devices",
+                     "checks", "results", "layers");
+}
+
+void document_add(bench *b, const bench_case *c, const bench_metric *m, bench_estimate e,
+                  size_t samples)
+{
+    char name[256], where[96];
+    (void)snprintf(where, sizeof where, "%s.%s.b%u", c->device.id,
+                   vkdet_precision_name(c->precision), c->batch);
+    (void)snprintf(name, sizeof name, "%s%s%s.%s.%s", m->scenario, *m->stage ? "." : "", m->stage,
+                   where, m->name);
+    json_t *result =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:s}", "name", name, "scenario",
+                  m->scenario, "stage", m->stage, "device", c->device.id, "precision",
+                  vkdet_precision_name(c->precision), "batch", (json_int_t)c->batch, "metric",
+                  m->name, "unit", m->unit, "better", m->higher_is_better ? "higher" : "lower");
+    if (c->withheld[0]) {
+        (void)json_object_set_new(result, "withheld", json_string(c->withheld));
+    } else {
+        (void)json_object_set_new(result, "value", document_number(e.value * m->scale));
+        (void)json_object_set_new(result, "low", document_number(e.low * m->scale));
+        (void)json_object_set_new(result, "high", document_number(e.high * m->scale));
+        (void)json_object_set_new(result, "samples", json_integer((json_int_t)samples));
+    }
+    (void)json_array_append_new(json_object_get(b->document, "results"), result);
+}
+
+void document_annotate(bench *b, const char *key, json_t *value)
+{
+    json_t *results = json_object_get(b->document, "results");
+    size_t count = json_array_size(results);
+    if (count > 0) {
+        (void)json_object_set_new(json_array_get(results, count - 1), key, value);
+    } else {
+        json_decref(value);
+    }
+}
+
+void document_add_quantile(bench *b, const bench_case *c, const bench_metric *m, double q,
+                           const bench_samples *sorted)
+{
+    if (sorted->count == 0) {
+        return;
+    }
+    document_add(b, c, m, samples_quantile(sorted, q), sorted->count);
+    if (q == 0.5 && !c->withheld[0]) {
+        document_annotate(b, "min", document_number(sorted->values[0] * m->scale));
+        document_annotate(b, "max", document_number(sorted->values[sorted->count - 1] * m->scale));
+    }
+}

@@ -1,0 +1,298 @@
+/* Convolution, depthwise and dense: what the passes fused stays fused. A branch is cut into strips
+ * of rows; each is convolved where its map lies, or in the thread's own memory, and while it is
+ * still in the cache the activation that oneDNN has no form of is applied, it is pooled, and
+ * converted. */
+#include "host/cpu/convolution.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef struct convolution {
+    branch *branches;
+    uint32_t count;
+} convolution;
+
+/* --- running --- */
+
+static size_t computed_row_bytes(const branch *b)
+{
+    return (size_t)b->map_width * b->filters * element_bytes(b->computed);
+}
+
+/* the map as the pool sees it: it may have no place of its own */
+static tensor map_of(const branch *b)
+{
+    return (tensor){b->map_height, b->map_width, b->filters, b->computed, 0};
+}
+
+static void finish_strip(const program *p, const branch *b, const strip *s, worker *w,
+                         unsigned char *rows)
+{
+    const size_t floats = (size_t)s->rows * b->map_width * b->filters;
+    if (!b->act_fused) {
+        p->loops->activate(&b->act, (float *)(void *)rows, floats);
+    }
+    if (b->has_map && !b->in_place) {
+        elements_convert(p, rows, b->computed, tensor_at(w, &b->map, s->first), b->map.element,
+                         floats);
+    }
+    const tensor map = map_of(b);
+    for (uint32_t y = 0; b->has_pooled && y < s->pooled_rows; y++) {
+        pool_row(p, w, &b->pool, &map, b->computed, rows, s->first, &b->pooled,
+                 s->pooled_first + y);
+    }
+}
+
+static status run(const program *p, const step *s, worker *w, uint32_t item, error *err)
+{
+    const convolution *c = s->state;
+    const branch *b = c->branches;
+    while (item >= b->strip_count) {
+        item -= b->strip_count;
+        b++;
+    }
+    const strip *it = &b->strips[item];
+    unsigned char *rows = b->in_place ? tensor_at(w, &b->map, it->first) : w->strip;
+    status code = STATUS_OK;
+    if (b->kernel_count > 0) {
+        code = conv_onednn_run(p, b, it, w, rows, err);
+    } else {
+        conv_direct_run(p, b, it, w, (float *)(void *)rows);
+    }
+    if (code == STATUS_OK) {
+        finish_strip(p, b, it, w, rows);
+    }
+    return code;
+}
+
+/* --- cutting --- */
+
+/* Pooled rows and the map's go hand in hand only where windows neither overlap nor begin outside.
+ */
+static bool pools_in_step(const branch *b)
+{
+    return b->pool.stride_h == b->pool.kernel_h && b->pool.pad_top == 0;
+}
+
+static void find_input_rows(const branch *b, strip *s)
+{
+    const window *w = &b->window;
+    const int64_t first = (int64_t)s->first * w->stride_h - w->pad_top;
+    const int64_t end = (int64_t)(s->first + s->rows - 1) * w->stride_h - w->pad_top +
+                        (int64_t)(w->kernel_h - 1) * w->dilation_h + 1;
+    const int64_t from = first > 0 ? first : 0;
+    const int64_t to = end < (int64_t)b->in.height ? end : (int64_t)b->in.height;
+    s->in_first = (uint32_t)from;
+    s->in_rows = to > from ? (uint32_t)(to - from) : 0;
+    s->above = (uint32_t)(from - first);
+    s->below = (uint32_t)(end - to);
+}
+
+/* the rows of the map under pooled rows first .. first + count - 1 */
+static void find_map_rows(const branch *b, strip *s)
+{
+    const window *w = &b->pool;
+    const int64_t first = (int64_t)s->pooled_first * w->stride_h - w->pad_top;
+    const int64_t end =
+        (int64_t)(s->pooled_first + s->pooled_rows - 1) * w->stride_h - w->pad_top + w->kernel_h;
+    s->first = first > 0 ? (uint32_t)first : 0;
+    const uint32_t to = end < (int64_t)b->map_height ? (uint32_t)end : b->map_height;
+    s->rows = to - s->first;
+}
+
+static status cut(program *p, branch *b, uint64_t flops, error *err)
+{
+    const uint32_t multiple = b->has_pooled ? b->pool.stride_h : 1;
+    flops /= b->in.element == IN_BF16 ? 4 : 1; /* they take less time */
+    /* the rows of a strip that pools are counted in the pooled map */
+    const uint32_t rows =
+        rows_an_item(b->map_height, flops, computed_row_bytes(b), multiple) / multiple;
+    const uint32_t height = b->has_pooled ? b->pooled.height : b->map_height;
+    const uint32_t step_rows = rows ? rows : 1;
+    const uint32_t count = (height + step_rows - 1) / step_rows;
+    strip *strips = program_allocate(p, count, sizeof *strips);
+    if (!strips) {
+        return error_set(err, STATUS_MEMORY, "out of memory for %u strips", count);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        strip *s = &strips[i];
+        const uint32_t first = i * step_rows, left = height - first;
+        const uint32_t n = left < step_rows ? left : step_rows;
+        if (b->has_pooled) {
+            s->pooled_first = first;
+            s->pooled_rows = n;
+            find_map_rows(b, s);
+            if (i + 1 == count && b->has_map) { /* rows that no window covers */
+                s->rows = b->map_height - s->first;
+            }
+        } else {
+            s->first = first;
+            s->rows = n;
+        }
+        find_input_rows(b, s);
+        const size_t bytes = s->rows * computed_row_bytes(b);
+        p->strip_bytes = p->strip_bytes > bytes ? p->strip_bytes : bytes;
+    }
+    b->strips = strips;
+    b->strip_count = count;
+    return STATUS_OK;
+}
+
+/* One kernel for each form of strip: the first, those in the middle, the last, as a rule. */
+static status find_forms(program *p, branch *b, error *err)
+{
+    b->kernels = program_allocate(p, b->strip_count, sizeof *b->kernels);
+    strip *strips = (strip *)b->strips;
+    if (!b->kernels) {
+        return error_set(err, STATUS_MEMORY, "out of memory for %u strips", b->strip_count);
+    }
+    for (uint32_t i = 0; i < b->strip_count; i++) {
+        strip *s = &strips[i];
+        uint32_t k = 0;
+        while (k < b->kernel_count &&
+               (b->kernels[k].rows != s->rows || b->kernels[k].in_rows != s->in_rows ||
+                b->kernels[k].above != s->above || b->kernels[k].below != s->below)) {
+            k++;
+        }
+        s->kernel = k;
+        if (k == b->kernel_count) {
+            b->kernels[b->kernel_count++] = (strip_kernel){
+                .rows = s->rows, .in_rows = s->in_rows, .above = s->above, .below = s->below};
+        }
+    }
+    return STATUS_OK;
+}
+
+static bool has_empty_strip(const branch *b)
+{
+    for (uint32_t i = 0; i < b->strip_count; i++) {
+        if (b->strips[i].in_rows == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* --- making --- */
+
+static void choose_types(branch *b, bool fused)
+{
+    const element wanted = b->has_map ? b->map.element : b->pooled.element;
+    b->act_fused = fused || b->act.kind == ACTIVATION_LINEAR;
+    /* an activation of our own, and pooling into another type, start from all the bits there are */
+    const bool same = !b->has_map || !b->has_pooled || b->map.element == b->pooled.element;
+    b->computed = b->act_fused && same ? wanted : IN_F32;
+    b->in_place = b->has_map && b->map.element == b->computed;
+}
+
+static status branch_make(program *p, branch *b, uint64_t flops, const char **variant, error *err)
+{
+    const char *by_onednn = NULL;
+    choose_types(b, conv_onednn_fuses(&b->act));
+    status code = cut(p, b, flops, err);
+    const bool regular = code == STATUS_OK && !has_empty_strip(b);
+    if (regular) {
+        code = find_forms(p, b, err);
+        if (code == STATUS_OK) {
+            code = conv_onednn_make(p, b, &by_onednn, err);
+        }
+    }
+    if (code == STATUS_OK && !by_onednn) {
+        b->kernel_count = 0;
+        choose_types(b, false);
+        if (b->computed != IN_F32) { /* a linear one in bf16: the direct loops leave fp32 */
+            b->computed = IN_F32;
+            b->in_place = false;
+        }
+        code = cut(p, b, flops, err);
+    }
+    *variant = by_onednn ? by_onednn : "direct loops";
+    const size_t floats = (size_t)b->map_width * b->filters;
+    p->row_floats = p->row_floats > floats ? p->row_floats : floats;
+    return code;
+}
+
+static const float *weight_data(const program *p, const node *n, int slot)
+{
+    const int w = n->weights[slot];
+    return w == GRAPH_NONE ? NULL : p->graph->weights[w].data;
+}
+
+static void fill_branch(const program *p, const node *n, int index, branch *b)
+{
+    const graph *g = p->graph;
+    const bool conv = n->op == OP_CONV2D;
+    b->in = p->tensors[n->inputs[conv ? index : 0]];
+    const int map = n->outputs[conv ? 2 * index : 0];
+    const int pooled = conv ? n->outputs[2 * index + 1] : GRAPH_NONE;
+    b->has_map = map != GRAPH_NONE;
+    b->has_pooled = pooled != GRAPH_NONE;
+    b->map = b->has_map ? p->tensors[map] : (tensor){0};
+    b->pooled = b->has_pooled ? p->tensors[pooled] : (tensor){0};
+    b->kernel = weight_data(p, n, conv ? 2 * index : 0);
+    b->bias = weight_data(p, n, conv ? 2 * index + 1 : 1);
+    b->act = conv ? n->act[index] : n->act_count ? n->act[0] : activation_linear;
+    b->groups = 1;
+    const shape *kernel = &g->weights[n->weights[conv ? 2 * index : 0]].shape;
+    b->filters = kernel->dim[kernel->rank - 1];
+    if (conv) {
+        b->window = n->attributes.conv.window;
+        b->pool = n->attributes.conv.pool;
+        b->groups = n->attributes.conv.groups;
+    } else if (n->op == OP_DEPTHWISE) {
+        b->window = n->attributes.depthwise.window;
+        b->groups = b->in.channels;
+        b->filters *= b->in.channels;
+    } else {
+        b->window = (struct window){1, 1, 1, 1, 1, 1, 0, 0, 0, 0};
+    }
+    (void)window_output(&b->window, b->in.height, b->in.width, &b->map_height, &b->map_width);
+}
+
+/* A long row of a dense layer's inputs is cut like the rows of a map. */
+static void turn_rows(branch *b)
+{
+    tensor *const all[] = {&b->in, &b->map};
+    for (int i = 0; i < 2; i++) {
+        all[i]->height *= all[i]->width;
+        all[i]->width = 1;
+    }
+    b->map_height *= b->map_width;
+    b->map_width = 1;
+}
+
+status convolution_make(program *p, const node *n, step *s, error *err)
+{
+    const uint32_t branches = n->op == OP_CONV2D ? (uint32_t)n->attributes.conv.branches : 1;
+    convolution *c = program_allocate(p, 1, sizeof *c);
+    branch *all = program_allocate(p, (size_t)branches * 2, sizeof *all);
+    if (!c || !all) {
+        return error_set(err, STATUS_MEMORY, "out of memory for a convolution");
+    }
+    *c = (convolution){all, 0};
+    status code = STATUS_OK;
+    for (uint32_t i = 0; code == STATUS_OK && i < branches; i++) {
+        branch *b = &all[c->count++];
+        fill_branch(p, n, (int)i, b);
+        if (n->op == OP_DENSE) {
+            turn_rows(b);
+        }
+        if (b->has_map && b->has_pooled && !pools_in_step(b)) {
+            /* overlapping windows: the map by itself, and once more for the pool */
+            branch *second = &all[c->count++];
+            *second = *b;
+            b->has_pooled = false;
+            second->has_map = false;
+            code = branch_make(p, second, s->flops / branches, &s->variant, err);
+        }
+        if (code == STATUS_OK) {
+            code = branch_make(p, b, s->flops / branches, &s->variant, err);
+        }
+    }
+    for (uint32_t i = 0; i < c->count; i++) {
+        s->items += all[i].strip_count;
+    }
+    s->run = run;
+    s->state = c;
+    return code;
+}

@@ -1,0 +1,185 @@
+#!/bin/sh
+# test_bench.sh VKDET CLI_FIXTURE LIAR: vkdet bench from outside: its forms of output, its checks, comparison, report,
+# interruption and misuse. Nothing here depends on how long anything takes.
+liar=$3
+# shellcheck source=tests/cli/support.sh
+. "$(dirname -- "$0")/support.sh"
+make_toy
+bench() { "$vkdet" bench -q --device reference --runs 6 --min-time 0.01 --max-time 0.05 "$@"; }
+
+# --- a run: every line is "name = value unit", the equals signs in one column
+expect 0 bench --batch 1,3 --stage all
+silent
+sed -n '/^startup/,$p' out >results
+grep -qE '^startup\.reference\.fp32\.b1\.create +=' results || fail "startup"
+for name in single-stream.pixels.reference.fp32.b1.p50 single-stream.bytes.reference.fp32.b1.p99 \
+    offline.pixels.reference.fp32.b1.throughput offline.bytes.reference.fp32.b3.throughput \
+    offline.device.reference.fp32.b3.throughput; do
+    grep -qE "^$name += [0-9.]+ (ms|images/s)  \\[" results || fail "no line of $name"
+done
+[ "$(grep -v '^$' results | sed 's/=.*//' | awk '{ print length($0) }' | sort -u | wc -l)" -eq 1 ] || fail "not aligned"
+grep -q '^input .* = 8 drawn scenes of 32x32$' out || fail "the input"
+
+# --- JSON and CSV hold the same names; the check is in the document
+expect 0 bench --batch 2 --json
+cp out base.json
+has() { grep -qE -- "$1" base.json || fail "the document lacks $1"; }
+has '^ "schema": 1,$'
+has '^ "tool": "vkdet bench",$'
+has '^ "shader_digest": "[0-9a-f]{32,}",$'
+has '^ "stopped": null,$'
+has '^  "sha256": "[0-9a-f]{64}",$'
+has '^  "kind": "drawn scenes",$'
+has '^   "ok": true,$'
+has '"worst_of_bound": [0-9]'
+# member NAME KEY: of the result of that name (one member a line)
+member() { awk -v name="\"name\": \"$1\"," -v key="\"$2\":" 'index($0, name) { on = 1 } on && index($0, key) {
+    sub(".*" key " *", ""); sub(",$", ""); gsub("\"", ""); print; exit }' base.json; }
+rising() { printf '%s\n' "$@" | sort -g -c 2>/dev/null || fail "not in order: $*"; }
+t=offline.pixels.reference.fp32.b2.throughput
+rising "$(member $t min)" "$(member $t low)" "$(member $t value)" "$(member $t high)" "$(member $t max)"
+[ "$(member $t samples)" -ge 6 ] || fail "samples"
+[ "$(member $t better) $(member $t unit)" = "higher images/s" ] || fail "of throughput"
+p=single-stream.pixels.reference.fp32.b1
+[ "$(member $p.p50 better) $(member $p.p50 unit)" = "lower ms" ] || fail "of latency"
+rising "$(member $p.p50 value)" "$(member $p.p90 value)" "$(member $p.p99 value)"
+expect 0 "$vkdet" bench --from base.json --csv
+lines out "$(($(grep -c '"name": ".*\.' base.json) + 1))"
+head -n 1 out | grep -qx 'name,scenario,stage,device,precision,batch,metric,value,unit,low,high,min,max,samples,withheld' ||
+    fail "the heading of the CSV"
+
+# --- pictures of one's own, an odd one among them
+expect 0 bench --scenario single-stream pics/green.ppm pics/red.ppm pics/many.ppm
+grep -q '^input .* = 3 files of several sizes$' out || fail "the input"
+expect 1 bench pics/green.ppm pics/text.jpg
+says 'pics/text.jpg'
+expect 1 bench pics/none.ppm
+says 'pics/none.ppm'
+
+# --- server: one rate, and a search
+expect 0 bench --scenario server --qps 200 --latency-bound 60000 --batch 2
+grep -qE '^server\.pixels\.reference\.fp32\.b2\.rate += 200 queries/s .* p99 within 60000 ms$' out || fail "server"
+expect 0 bench --scenario server --latency-bound 0.000001 --batch 1
+grep -qE 'p99 beyond 1e-06 ms$' out || fail "a bound that cannot hold"
+expect 0 bench --scenario server --latency-bound 50 --batch 4
+grep -qE '^server\.pixels\.reference\.fp32\.b4\.p99 += ' out || fail "server p99"
+
+# --- layers, peaks where there are any, and the report
+expect 0 bench --layers --batch 2 --report r.html
+grep -q '^layers of reference fp32 batch 2: medians of' out || fail "layers"
+grep -qE '^[a-z_+0-9]+ +conv2d ' out || fail "a step"
+grep -q '<svg .*aria-label="time of each step"' r.html || fail "bars"
+grep -q 'aria-label="roofline"' r.html || fail "roofline"
+grep -q 'prefers-color-scheme:dark' r.html || fail "dark"
+if grep -nE 'https?:|src=|@import|url\(|<script|<link' r.html; then fail "the report refers to something outside"; fi
+[ ! -e r.html.part ] || fail "left a file behind"
+expect 5 "$vkdet" bench -q --from base.json --report no/such/folder/r.html
+says '--report no/such/folder/r.html'
+# names from outside stay text
+sed 's/"id": "reference"/"id": "<b>\&x\\""/' base.json >odd.json
+expect 0 "$vkdet" bench -q --from odd.json --report odd.html
+if grep -q '<b>' odd.html; then fail "markup from a name"; fi
+
+# --- comparison: each verdict, and the statuses
+expect 0 "$vkdet" bench -q --from base.json --compare base.json
+grep -qE '^offline\.pixels\.reference\.fp32\.b2\.throughput += 1 x  \[.*\]  within noise$' out || fail "noise"
+change() { # change FACTOR FILE: throughput and latencies of the base, FACTOR times as fast
+    awk -v f="$1" '/"better": "higher"/ { by = f } /"better": "lower"/ { by = 1 / f }
+        /"(value|low|high)": [0-9]/ { comma = /,$/ ? "," : ""; sub(",$", ""); $2 *= by; $0 = $1 " " $2 comma } 1' \
+        OFMT=%.12g CONVFMT=%.12g base.json >"$2"
+}
+change 1000 fast.json
+change 0.001 slow.json
+expect 0 "$vkdet" bench -q --from fast.json --compare base.json
+grep -qE 'throughput += 1000 x .*  faster$' out || fail "faster"
+grep -qE 'p50 += 1000 x .*  faster$' out || fail "faster latency"
+expect 7 "$vkdet" bench -q --from slow.json --compare base.json --json
+grep -q '"verdict": "slower"' out || fail "slower"
+change 0.5 half.json
+expect 7 "$vkdet" bench -q --from half.json --compare base.json --noise 50
+expect 0 "$vkdet" bench -q --from half.json --compare base.json --noise 150
+sed 's/offline\.pixels/offline.elsewhere/' base.json >other.json
+expect 0 "$vkdet" bench -q --from other.json --compare base.json
+grep -q 'only in this run$' out || fail "only here"
+grep -q 'only in the base$' out || fail "only there"
+sed 's/"sha256": "[0-9a-f]*"/"sha256": "00"/' base.json >other.json
+expect 0 "$vkdet" bench -q --from base.json --compare other.json
+grep -q '^beware: the model was "00"' out || fail "another model goes unsaid"
+
+# --- documents that are none
+echo '{}' >none.json
+printf '{"schema":1,"tool":"vkdet bench","results":[' >cut.json
+for file in none.json cut.json absent.json pics/text.jpg; do
+    expect 1 "$vkdet" bench --from "$file"
+    says "$file"
+    expect 1 "$vkdet" bench --compare "$file"
+done
+# results without what they should have are shown as far as they go
+echo '{"schema":1,"tool":"vkdet bench","results":[{},1,{"name":"a","value":"b"},{"name":"c","withheld":1}],"layers":[{"steps":[{}]},{}],"checks":[0],"host_before":{"a":[]}}' >odd.json
+expect 6 "$vkdet" bench -q --from odd.json --compare odd.json --report odd.html
+expect 6 "$vkdet" bench -q --from odd.json --csv
+
+# --- a device that computes something else: withheld, status 6
+if LD_PRELOAD=$liar "$vkdet" --version >/dev/null 2>err && [ ! -s err ]; then
+    lying() { LD_PRELOAD=$liar VKDET_LIE=$1 "$vkdet" bench -q --device reference --runs 6 --min-time 0.01 --max-time 0.05 \
+        --conf 0.01 --batch 2 pics/green.ppm pics/two.ppm; }
+    expect 0 lying nothing
+    expect 6 lying score
+    says 'withheld: picture 0: '
+    grep -qE '^offline\.pixels\.reference\.fp32\.b2\.throughput += withheld: picture 0: ' out || fail "not withheld"
+    grep -qE '^single-stream\.pixels\.reference\.fp32\.b1\.p50 += withheld: ' out || fail "not withheld"
+    expect 6 lying output
+    says 'raw outputs of picture 1 of a batch of 2 differ from batch 1'
+    grep -qE '^single-stream\.pixels\.reference\.fp32\.b1\.p50 += [0-9]' out || fail "batch 1 is right and not withheld"
+    expect 6 lying verify
+    grep -qE 'b1\.p50 += withheld' out || fail "not withheld"
+else
+    echo "SKIPPED cli_bench, the lying library: this build does not take a preloaded one (sanitizers)"
+fi
+
+# --- a device that is not there does not end the run of the others
+expect 3 bench --device vulkan:99,reference --scenario single-stream
+says 'vulkan:99'
+grep -qE '^single-stream\.pixels\.reference\.' out || fail "the other device"
+
+# --- interruption: what was measured, said so, 128 + the signal
+"$vkdet" bench -q --device reference --scenario offline,single-stream --min-time 600 --max-time 600 --batch 1 >out 2>err &
+pid=$!
+sleep 1
+kill -TERM "$pid"
+got=0
+wait "$pid" || got=$?
+[ "$got" -eq 143 ] || fail "exit status $got after SIGTERM"
+grep -q '^stopped by SIGTERM: what was measured until then$' out || fail "not said to be stopped"
+
+# --- misuse
+usage() {
+    reason=$1
+    shift
+    expect 2 "$vkdet" bench "$@"
+    says "$reason"
+    [ ! -s out ] || fail "output beside a usage error"
+}
+usage '--scenario takes' --scenario fast
+usage '--scenario takes' --scenario offline,
+usage '--scenario takes' --scenario ,offline
+usage '--stage takes' --stage gpu
+usage '--batch takes' --batch 0
+usage '--batch takes' --batch 1,x
+usage '--batch takes' --batch 4097
+usage '--batch takes' --batch 1,,2
+usage '--precision takes' --precision fp8
+usage '--device takes' --device ,
+usage '--size takes' --size 10
+usage '--size takes' --size 10x
+usage '--size takes' --size 0x5
+usage '--tune takes' --tune hard
+usage '--qps goes with' --qps 5
+usage '--qps takes' --scenario server --qps 0
+usage '--json and --csv' --json --csv
+usage '--from shows' --from base.json --layers
+usage '--from shows' --from base.json pics/green.ppm
+usage '--size is of pictures that are drawn' --size 5x5 pics/green.ppm
+usage 'more than --max-time' --min-time 5 --max-time 1
+usage 'stage pixels alone' --scenario server --stage device
+usage 'stages pixels and bytes' --scenario single-stream --stage device

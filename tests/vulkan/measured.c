@@ -1,0 +1,28 @@
+/* A small detector and pictures for the tests of measuring. */
+#include "tests/vulkan/measured.h"
+
+const nms_params measured_every = {NMS_TFJS, 0.3, 0.95, MEASURED_ANCHORS};
+const peaks_effort measured_little = {.sample_ns = 1, .budget_ns = 0, .buffer_bytes = 1};
+
+pixels measured_picture(int which)
+{
+    static unsigned char bytes[2][MEASURED_SIDE * MEASURED_SIDE * 3];
+    test_random r = test_random_seed(17u + (unsigned)which);
+    for (size_t i = 0; i < sizeof bytes[which]; i++) {
+        bytes[which][i] = (unsigned char)test_random_u32(&r);
+    }
+    return (pixels){PIXEL_RGB8, MEASURED_SIDE, MEASURED_SIDE, MEASURED_SIDE * 3, bytes[which]};
+}
+
+status measured_detector(network *n, detector_head *head, error *err)
+{
+    const status s = passthrough_build(&allocator_default, MEASURED_ANCHORS, MEASURED_CLASSES,
+                                       &n->graph, head, err);
+    n->head = head;
+    n->preprocess = (preprocess){.width = 4 + MEASURED_CLASSES,
+                                 .height = MEASURED_ANCHORS,
+                                 .channels = CHANNELS_GRAY,
+                                 .deviation = {255.0f, 255.0f, 255.0f},
+                                 .sampling = SAMPLING_BILINEAR};
+    return s;
+}
