@@ -83,11 +83,13 @@ part resident --precision fp32,fp16 --batch "$batches" --scenario offline --stag
 part upload --precision fp32,fp16 --batch "$batches" --scenario offline --stage pixels --slots 4
 part latency --precision fp32,fp16 --scenario single-stream --stage pixels
 part server --precision fp16 --batch 16 --scenario server --latency-bound 5 --slots 4
-part layers --precision fp32,fp16 --batch "$(printf '%s' "$batches" | sed 's/.*,\([^,]*,[^,]*\)$/1,\1/')" --layers --peak
+# the steps, and torch (whose compiler takes a minute a row), at batch 1 and the two largest
+some=$(printf '%s' "$batches" | sed 's/.*,\([^,]*,[^,]*\)$/1,\1/')
+part layers --precision fp32,fp16 --batch "$some" --layers --peak
 
 if [ "${network%.json}" != "$network" ] && "$python" -c 'import torch, numpy' 2>/dev/null; then
     printf '\n== torch\n'
-    set -- "$network" --batch "$batches" --seconds "$seconds" --json "$out/torch.json"
+    set -- "$network" --batch "$some" --seconds "$seconds" --json "$out/torch.json"
     if [ -x "$worker" ]; then
         # one input for both: noise
         "$python" - "$network" "$out/tensor" <<'PY'

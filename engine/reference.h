@@ -23,6 +23,11 @@ void reference_values_destroy(reference_values *v);
  * correct fp32 kernel (see reference_contract below), given these inputs. */
 status reference_run_node(const graph *g, size_t index, reference_values *values,
                           reference_values *bound, error *err);
+/* The same of a sample: of convolutions and dense layers only about `cells` pixels of each map are
+ * computed, spread over it, its first and last among them, in all channels. The other elements, and
+ * their bounds, stay as they are. */
+status reference_run_sample(const graph *g, size_t index, uint32_t cells, reference_values *values,
+                            reference_values *bound, error *err);
 /* all nodes in order; input must have been written to values->data[g->input] */
 status reference_run(const graph *g, reference_values *values, error *err);
 

@@ -13,6 +13,7 @@
     X(cache_loaded, VKDET_LOG_DEBUG)                                                               \
     X(cache_ignored, VKDET_LOG_WARNING)                                                            \
     X(cache_not_written, VKDET_LOG_WARNING)                                                        \
+    X(known_answer, VKDET_LOG_DEBUG)                                                               \
     X(tuned, VKDET_LOG_INFO)                                                                       \
     X(tuning_skipped, VKDET_LOG_INFO)                                                              \
     X(tuning_loaded, VKDET_LOG_DEBUG)                                                              \
@@ -20,6 +21,7 @@
     X(tuning_not_kept, VKDET_LOG_WARNING)                                                          \
     X(memory_bill, VKDET_LOG_DEBUG)                                                                \
     X(near_ties, VKDET_LOG_INFO)                                                                   \
+    X(driver_quirk, VKDET_LOG_INFO)                                                                \
     X(device_lost, VKDET_LOG_ERROR)                                                                \
     X(image_partial, VKDET_LOG_WARNING)                                                            \
     X(font_missing, VKDET_LOG_WARNING)                                                             \

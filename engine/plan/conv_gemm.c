@@ -235,13 +235,13 @@ static uint32_t subgroups_of(const uint32_t *tile)
 }
 
 /* Every tap's input blocks can be fetched two at a time. */
-static bool in_eights(const builder *b, const convolution *c)
+static bool in_eights(const convolution *c)
 {
     bool all = true;
     for (uint32_t i = 0; i < c->branch_count; i++) {
         const place *source = &c->branches[i].source;
         all = all && blocks_of(source->channels) % 2 == 0 && source->stride % 8 == 0 &&
-              source->offset % 8 == 0 && b->p->buffers[source->buffer].words % 4 == 0;
+              source->offset % 8 == 0;
     }
     return all;
 }
@@ -262,7 +262,7 @@ static double matrix_cost(const builder *b, const convolution *c, const uint32_t
     double slices = (double)ceil_divide(depth_of(c), size[SIZE_DEPTH]);
     double down = size[SIZE_FIRST] / 16.0, across = size[SIZE_SECOND] / 16.0;
     double steps = size[SIZE_DEPTH] / 16.0;
-    double part = in_eights(b, c) ? 8 : 4;
+    double part = in_eights(c) ? 8 : 4;
     double fetches = size[SIZE_ROWS] * size[SIZE_DEPTH] / part / (subgroups * 32);
     double slice = 40 + 20 * fetches + steps * (4 * down + 8 * across + 10 * down * across);
     double whole = 150 + slices * slice + 120 * down * across;
@@ -283,8 +283,9 @@ static int compare_ranked(const void *x, const void *y)
                                : memcmp(a->size, b->size, sizeof a->size);
 }
 
-/* Tiles in sixteens: subgroups down and across, and what each of them computes. A driver that runs
- * on the processor unrolls all of it for each lane; it gets matrices for sixteens. */
+/* Tiles in sixteens: subgroups down and across, and what each of them computes. An invocation's
+ * share of the sums must leave it registers for the rest. A driver that runs on the processor
+ * unrolls all of it, for seconds; it gets matrices for sixteens, and few. */
 static bool matrix_tile(const builder *b, const convolution *c, const uint32_t *sixteens,
                         uint32_t size[SIZES])
 {
@@ -298,13 +299,15 @@ static bool matrix_tile(const builder *b, const convolution *c, const uint32_t *
     size[SIZE_COLUMNS] = sixteens[1] * size[SIZE_SECOND];
     size[SIZE_DEPTH] = sixteens[4];
     uint32_t subgroups = subgroups_of(size), invocations = subgroups * t->subgroup_size;
-    uint32_t patch = (sixteens[3] % 2 == 0 ? 2 : 1) * t->matrix.n + 4;
+    uint32_t patch = (size[SIZE_SECOND] / t->matrix.n % 2 == 0 ? 2 : 1) * t->matrix.n + 4;
     uint32_t shared_bytes = 2 * size[SIZE_ROWS] * (2 * size[SIZE_DEPTH] + 16) +
                             size[SIZE_ROWS] * ROW_BYTES + 4 + subgroups * t->matrix.m * patch * 4;
     /* columns that would all be padding */
     bool wide = size[SIZE_COLUMNS] > across && widest_branch(c) * 2 <= size[SIZE_COLUMNS];
-    return !wide && size[SIZE_DEPTH] % t->matrix.k == 0 && invocations <= t->max_invocations &&
-           invocations % (size[SIZE_DEPTH] / 4) == 0 && shared_bytes <= t->max_shared_bytes;
+    uint32_t sums = size[SIZE_FIRST] * size[SIZE_SECOND] / t->subgroup_size;
+    return !wide && sums <= (software ? 64 : 128) && size[SIZE_DEPTH] % t->matrix.k == 0 &&
+           invocations <= t->max_invocations && invocations % (size[SIZE_DEPTH] / 4) == 0 &&
+           shared_bytes <= t->max_shared_bytes;
 }
 
 static bool matrices_fit(const plan_target *t)
@@ -365,7 +368,7 @@ static status emit_matrix(builder *b, const convolution *c, const conv_candidate
     step_constant(step, SPEC_MATRIX_N, b->target.matrix.n);
     step_constant(step, SPEC_MATRIX_K, b->target.matrix.k);
     step_constant(step, SPEC_MATRIX_SUBGROUPS, subgroups);
-    step_constant(step, SPEC_MATRIX_EIGHTS, in_eights(b, c));
+    step_constant(step, SPEC_MATRIX_EIGHTS, in_eights(c));
     s = name_variant(b, step, c, "matrix", chosen);
     step_finish(b, step);
     return s;

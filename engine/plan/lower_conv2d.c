@@ -4,8 +4,6 @@
 
 #include "engine/passes.h"
 
-#include <assert.h>
-
 static const conv_family *const families[] = {&conv_direct, &conv_grouped, &conv_gemm, &conv_matrix,
                                               NULL};
 
@@ -141,7 +139,10 @@ static status emit(builder *b, convolution *c)
     for (size_t i = 0; families[i]; i++) {
         families[i]->propose(b, c, &all);
     }
-    assert(all.count > 0);
+    if (all.count == 0) {
+        return builder_error(b, STATUS_UNSUPPORTED, c->node,
+                             "a convolution that no kernel computes");
+    }
     sort_by_rank(&all);
     choice made;
     status s = builder_choose(b, c->node, all.count, &made);

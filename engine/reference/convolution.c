@@ -21,6 +21,7 @@ typedef struct convolution {
     const activation *act;
     map in, out;
     uint32_t group_in, group_out; /* channels of a group */
+    uint32_t cells;               /* of a map that are computed; 0: all */
 } convolution;
 
 /* sum[i] += x[k] * w[k][i], or the magnitudes of it. `magnitude` and (mostly) `lanes` are literals
@@ -127,12 +128,25 @@ static void compute_pooled(const convolution *c, const struct window *p, uint32_
     }
 }
 
+/* The distance of the cells of a sample. Odd: in a map of even width neighbouring rows then
+ * show different columns. */
+static uint64_t sample_step(const convolution *c, map size)
+{
+    const uint64_t all = (uint64_t)size.height * size.width;
+    return c->cells && all > c->cells ? all / c->cells | 1 : 1;
+}
+
 /* pool NULL: the map itself */
 static void compute_map(const convolution *c, const struct window *pool, map size, float *out,
                         float *bound)
 {
+    const uint64_t step = sample_step(c, size), last = (uint64_t)size.height * size.width - 1;
     for (uint32_t y = 0; y < size.height; y++) {
         for (uint32_t x = 0; x < size.width; x++) {
+            const uint64_t cell = (uint64_t)y * size.width + x;
+            if (cell % step != 0 && cell != last) {
+                continue;
+            }
             uint32_t lanes;
             for (uint32_t first = 0; first < size.channels; first += lanes) {
                 uint32_t left = c->group_out - first % c->group_out;
@@ -164,7 +178,8 @@ static void run_conv2d(const operands *o)
                          .in = in,
                          .out = {0, 0, channels},
                          .group_in = in.channels / a->groups,
-                         .group_out = channels / a->groups};
+                         .group_out = channels / a->groups,
+                         .cells = o->cells};
         (void)window_output(&a->window, in.height, in.width, &c.out.height, &c.out.width);
         if (operand_output(o, 2 * b)) {
             compute_map(&c, NULL, c.out, operand_output(o, 2 * b), operand_bound(o, 2 * b));
@@ -187,7 +202,8 @@ static void run_depthwise(const operands *o)
                      .in = in,
                      .out = map_of(operand_output_shape(o, 0)),
                      .group_in = 1,
-                     .group_out = o->node->attributes.depthwise.multiplier};
+                     .group_out = o->node->attributes.depthwise.multiplier,
+                     .cells = o->cells};
     compute_map(&c, NULL, c.out, operand_output(o, 0), operand_bound(o, 0));
 }
 
@@ -208,7 +224,8 @@ static void run_dense(const operands *o)
                      .in = in,
                      .out = out,
                      .group_in = in.channels,
-                     .group_out = out.channels};
+                     .group_out = out.channels,
+                     .cells = o->cells};
     compute_map(&c, NULL, c.out, operand_output(o, 0), operand_bound(o, 0));
 }
 

@@ -10,6 +10,7 @@ typedef struct operands {
     const node *node;
     float *const *data;  /* by value index */
     float *const *bound; /* by value index; NULL: no bounds wanted */
+    uint32_t cells;      /* pixels that a convolution is to compute; 0: all */
 } operands;
 
 const float *operand_input(const operands *o, int i);

@@ -77,8 +77,8 @@ static void (*const operators[OP_COUNT])(const operands *) = {
     [OP_PERMUTE] = reference_permute,
 };
 
-status reference_run_node(const graph *g, size_t index, reference_values *values,
-                          reference_values *bound, error *err)
+status reference_run_sample(const graph *g, size_t index, uint32_t cells, reference_values *values,
+                            reference_values *bound, error *err)
 {
     if (index >= g->node_count || values->count != g->value_count ||
         (bound && bound->count != g->value_count)) {
@@ -89,9 +89,15 @@ status reference_run_node(const graph *g, size_t index, reference_values *values
     if ((unsigned)n->op >= OP_COUNT) {
         return error_set(err, STATUS_ARGUMENT, "node %zu (%s): unknown operator", index, n->name);
     }
-    operands o = {g, n, values->data, bound ? bound->data : NULL};
+    operands o = {g, n, values->data, bound ? bound->data : NULL, cells};
     operators[n->op](&o);
     return STATUS_OK;
+}
+
+status reference_run_node(const graph *g, size_t index, reference_values *values,
+                          reference_values *bound, error *err)
+{
+    return reference_run_sample(g, index, 0, values, bound, err);
 }
 
 status reference_run(const graph *g, reference_values *values, error *err)

@@ -77,6 +77,15 @@ status prepared_tune(vkdet_context *context, const model *m, const backend_param
 status prepared_backend(vkdet_context *context, const model *m, const prepared *p,
                         backend_params *params, backend **out, error *err);
 
+/* Compares what the plan's kernels make of a noise picture with the reference, see known_answer.c.
+ * STATUS_DEVICE names the step that is wrong. The first does so where it makes sense and was not
+ * done before, the other in any case, on a Vulkan device; where there is no room to check it has
+ * not passed, and that is no error. */
+status known_answer_check(vkdet_context *context, const model *m, const prepared *ready,
+                          const char *cache_dir, error *err);
+status known_answer_run(vkdet_context *context, const model *m, const prepared *ready,
+                        const char *cache_dir, bool *passed, error *err);
+
 /* thread-safe reading of public pixels: checks sizes and format */
 status pixels_check(const vkdet_pixels *in, const preprocess *pre, pixels *out, error *err);
 

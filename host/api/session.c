@@ -84,6 +84,9 @@ static status build(vkdet_session *s, const vkdet_session_params *p, error *err)
     }
     code = prepared_backend(s->context, s->model, &s->ready, &params, &s->backend, err);
     s->graph = params.graph;
+    if (code == STATUS_OK) {
+        code = known_answer_check(s->context, s->model, &s->ready, params.cache_dir, err);
+    }
     return code;
 }
 

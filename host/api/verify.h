@@ -27,6 +27,8 @@ typedef struct verification {
     uint32_t reported;         /* the backend's step that was found last */
     json_t *steps;
     const char *first; /* diverging step, or NULL */
+    uint32_t cells;    /* of convolutions that are compared, see reference_run_sample; 0: all */
+    float slack;       /* times the contract's bound; 0: 1 */
 } verification;
 
 /* --- verify_report.c --- */
@@ -50,5 +52,9 @@ status verify_boxes(verification *v, error *err);
  * judged, also when the answer is STATUS_DIVERGED. */
 status verify_backend(vkdet_context *context, const model *m, const prepared *ready, backend *b,
                       const pixels *image, char **json, error *err);
+/* A quick look at the same: few pixels, and wide of the contract. It is not to measure a driver but
+ * to notice one that computes something else. STATUS_DEVICE names device and step. */
+status verify_known_answer(vkdet_context *context, const model *m, const prepared *ready,
+                           backend *b, error *err);
 
 #endif

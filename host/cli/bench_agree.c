@@ -8,7 +8,7 @@ bench_tolerance tolerance_of(vkdet_precision precision)
 {
     switch (precision) {
     case VKDET_PRECISION_FP16:
-        return (bench_tolerance){0.02, 0.9, false};
+        return (bench_tolerance){0.01, 0.99, false};
     case VKDET_PRECISION_BF16:
         return (bench_tolerance){0.05, 0.9, false};
     default:

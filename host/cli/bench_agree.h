@@ -18,8 +18,9 @@ typedef struct bench_tolerance {
     bool same_anchor;
 } bench_tolerance;
 
-/* fp32: the same anchors, scores within 1e-4, boxes overlap 0.99. fp16 and bf16: overlap 0.9,
- * scores within 0.02 and 0.05: a neighbouring anchor may win. */
+/* fp32: the same anchors, scores within 1e-4, boxes overlap 0.99. fp16: overlap 0.99, scores within
+ * 0.01, and a neighbouring anchor may win: the rule by which a card names a precision
+ * (models/CARD.md). bf16 rounds eight times as coarsely: 0.9 and 0.05. */
 bench_tolerance tolerance_of(vkdet_precision precision);
 
 /* threshold: scores above it were kept. False: `why` says what has no partner. */

@@ -366,8 +366,10 @@ typedef uint64_t vkdet_ticket;
 
 /* Plans, uploads weights, builds pipelines, allocates. What follows allocates only where a call
  * goes beyond all before it: a larger picture, a batch of a size not seen yet (its commands are
- * recorded then), more results in one blocking call. A model without boxes (a classifier) needs
- * keep_outputs: VKDET_ERROR_MODEL otherwise. */
+ * recorded then), more results in one blocking call. The first time that a GPU meets a network its
+ * kernels are tried (vkdet_tune) and compared with the reference on a noise picture:
+ * VKDET_ERROR_DEVICE names a step that the driver computes wrong. A model without boxes (a
+ * classifier) needs keep_outputs: VKDET_ERROR_MODEL otherwise. */
 VKDET_API vkdet_status vkdet_session_create(vkdet_context *context, const vkdet_model *model,
                                             const vkdet_session_params *params,
                                             vkdet_session **out);
@@ -458,8 +460,8 @@ VKDET_API vkdet_status vkdet_session_step(const vkdet_session *session, uint32_t
  *   device, are run one at a time then, so that each is measured alone, and every step waits for
  *   the one before: they need not add up to total_ns.
  * What is done for the first time is done before. Either may be NULL and is then not measured.
- * Nanoseconds. On devices without a clock of their own (reference, cpu) it is the host's, and
- * total_ns is the sum.
+ * Nanoseconds. On devices without a clock of their own (reference, cpu) it is the host's, and on
+ * the reference total_ns is the sum. VKDET_ERROR_DEVICE when the device's clock cannot be right.
  * VKDET_ERROR_UNSUPPORTED when the device's queue keeps no time. VKDET_ERROR_BUSY while tickets are
  * in flight. Results are not kept; this call allocates. */
 VKDET_API vkdet_status vkdet_session_profile(vkdet_session *session, const vkdet_pixels *images,

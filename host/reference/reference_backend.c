@@ -127,7 +127,8 @@ static status reference_submit(backend *b, uint32_t index, const backend_request
     if (s->state == SLOT_IN_FLIGHT) {
         return error_set(err, STATUS_BUSY, "slot %u is in flight", index);
     }
-    status result = backend_request_check(r->head, r->max_batch, r->max_detections, request, &nms, err);
+    status result =
+        backend_request_check(r->head, r->max_batch, r->max_detections, request, &nms, err);
     if (result != STATUS_OK) {
         return result;
     }
@@ -264,7 +265,8 @@ static status begin_measuring(reference_backend *r, const backend_request *reque
             return error_set(err, STATUS_BUSY, "slot %u is in flight", i);
         }
     }
-    const status s = backend_request_check(r->head, r->max_batch, r->max_detections, request, nms, err);
+    const status s =
+        backend_request_check(r->head, r->max_batch, r->max_detections, request, nms, err);
     for (uint32_t i = 0; s == STATUS_OK && i < r->slot_count; i++) {
         r->slots[i].state = SLOT_IDLE;
     }
@@ -282,7 +284,7 @@ static status reference_profile(backend *b, const backend_request *request, uint
     if (s == STATUS_OK && !times) {
         s = error_set(err, STATUS_MEMORY, "out of memory for the times of %u steps", steps);
     }
-    for (uint32_t run = 0; s == STATUS_OK && run < runs; run++) {
+    for (uint32_t run = 0; s == STATUS_OK && times && run < runs; run++) {
         uint64_t total = 0;
         memset(times, 0, steps * sizeof *times);
         for (uint32_t i = 0; s == STATUS_OK && i < request->count; i++) {

@@ -49,6 +49,9 @@ status device_create(const vulkan_instance *v, uint32_t index, const logger *log
         return error_set(err, STATUS_DEVICE, "the driver of %s has no %s", p->properties.deviceName,
                          missing);
     }
+    if (p->quirks) {
+        log_write(log, LOG_driver_quirk, "%s: %s", p->properties.deviceName, p->quirk_reason);
+    }
     d.call.GetDeviceQueue(handle, p->queue_family, 0, &d.queue);
     *out = d;
     return STATUS_OK;

@@ -135,7 +135,7 @@ static status shapes_nv(const vulkan_instance *v, physical_device *p, error *err
 static matrix_api matrix_candidate(const vulkan_instance *v, const physical_device *p,
                                    const VkExtensionProperties *extensions, uint32_t count)
 {
-    if (!is_core_1_2(p)) {
+    if (!is_core_1_2(p) || p->quirks & QUIRK_NO_MATRIX) {
         return MATRIX_API_NONE;
     }
     if (extension_listed(extensions, count, VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME) &&

@@ -5,6 +5,7 @@
 #include "engine/memory.h"
 #include "host/vulkan/features.h"
 #include "host/vulkan/functions.h"
+#include "host/vulkan/quirks.h"
 #include "host/vulkan/vulkan.h"
 
 #include <stdatomic.h>
@@ -18,6 +19,8 @@ typedef struct physical_device {
     uint32_t timestamp_bits; /* of that family; 0: it keeps no time */
     bool portability;        /* VK_KHR_portability_subset must be enabled */
     device_features features;
+    uint32_t quirks; /* of the driver, quirks.h */
+    const char *quirk_reason;
     char driver[256];
     char unusable[128]; /* "" when it can run vkdet */
 } physical_device;

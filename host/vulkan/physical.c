@@ -10,7 +10,9 @@ enum { PUSH_BYTES = PLAN_MAX_PUSH * 4, NEEDED_INVOCATIONS = 128, NEEDED_SHARED_B
 
 static void driver_describe(const vulkan_instance *v, physical_device *p)
 {
-    const uint32_t version = p->properties.driverVersion;
+    quirk_subject subject = {.vendor = p->properties.vendorID,
+                             .version = p->properties.driverVersion,
+                             .type = p->properties.deviceType};
     if (p->properties.apiVersion >= VK_API_VERSION_1_2) {
         VkPhysicalDeviceDriverProperties driver = {
             .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES};
@@ -19,9 +21,11 @@ static void driver_describe(const vulkan_instance *v, physical_device *p)
         v->call.GetPhysicalDeviceProperties2(p->handle, &properties);
         (void)snprintf(p->driver, sizeof p->driver, "%.127s %.120s", driver.driverName,
                        driver.driverInfo);
+        subject.driver = driver.driverID;
     } else {
-        (void)snprintf(p->driver, sizeof p->driver, "driver version 0x%x", version);
+        (void)snprintf(p->driver, sizeof p->driver, "driver version 0x%x", subject.version);
     }
+    p->quirks = quirks_find(&subject, &p->quirk_reason);
 }
 
 /* A family that computes and does not draw leaves the desktop its own queue; else any that

@@ -162,6 +162,16 @@ static void *compile_some(void *user)
     return NULL;
 }
 
+status pipelines_check(device *d, VkResult r, error *err)
+{
+    if (r > 0) { /* no error by its number, and no pipeline: Adreno 630 says VK_INCOMPLETE of
+                    shaders that it cannot compile */
+        return error_set(err, STATUS_DEVICE, "vkCreateComputePipelines: %s (%d)",
+                         vulkan_result_name(r), (int)r);
+    }
+    return device_check(d, r, "vkCreateComputePipelines", err);
+}
+
 /* Drivers compile for long the first time, and each call on the thread that makes it. */
 static status compile_all(device *d, VkPipelineCache cache, const build *b, pipelines *out,
                           error *err)
@@ -181,7 +191,7 @@ static status compile_all(device *d, VkPipelineCache cache, const build *b, pipe
     for (uint32_t i = 0; i < started; i++) {
         (void)pthread_join(threads[i], NULL);
     }
-    return device_check(d, (VkResult)atomic_load(&c.failure), "vkCreateComputePipelines", err);
+    return pipelines_check(d, (VkResult)atomic_load(&c.failure), err);
 }
 
 status pipelines_create(device *d, const allocator *a, const plan *p, VkPipelineCache cache,

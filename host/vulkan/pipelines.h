@@ -15,6 +15,8 @@ typedef struct pipelines {
 
 status pipelines_create(device *d, const allocator *a, const plan *p, VkPipelineCache cache,
                         pipelines *out, error *err);
+/* What vkCreateComputePipelines answered: anything but VK_SUCCESS is a failure. */
+status pipelines_check(device *d, VkResult r, error *err);
 void pipelines_destroy(device *d, const allocator *a, pipelines *p);
 
 #endif

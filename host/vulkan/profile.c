@@ -147,11 +147,19 @@ static status submit(session *s, const VkCommandBuffer *commands, uint32_t count
     return code;
 }
 
+/* *host_ns, when not NULL: how long it took by the host's clock */
 static status submit_and_wait(session *s, const VkCommandBuffer *commands, uint32_t count,
-                              error *err)
+                              uint64_t *host_ns, error *err)
 {
-    const status code = submit(s, commands, count, 0, err);
-    return code ? code : fence_wait(s, 0, BACKEND_MAX_WAIT_NS, err);
+    const uint64_t started = clock_ns();
+    status code = submit(s, commands, count, 0, err);
+    if (!code) {
+        code = fence_wait(s, 0, BACKEND_MAX_WAIT_NS, err);
+    }
+    if (host_ns) {
+        *host_ns = clock_ns() - started;
+    }
+    return code;
 }
 
 /* The device is there, nothing is in flight, and the slots give up what they held. */
@@ -184,7 +192,7 @@ static status resident(session *s, slot *t, const backend_request *request, erro
         const uint32_t size = upload_size_index(bytes);
         code = record_upload(s, t, size, err);
         if (!code) {
-            code = submit_and_wait(s, &t->upload[size], 1, err);
+            code = submit_and_wait(s, &t->upload[size], 1, NULL, err);
         }
     }
     return code;
@@ -216,20 +224,35 @@ static status clock_record(session *s, uint32_t which, error *err)
 }
 
 /* `count` timestamps from the first on, as nanoseconds after the first; a counter of fewer than 64
- * bits may have begun anew in between. */
-static status clock_read(session *s, uint32_t first, uint32_t count, uint64_t *ns, error *err)
+ * bits may have begun anew in between. Some drivers lose timestamps, or count in other units than
+ * they say: what is longer than the host saw, or goes backwards, is not passed on. */
+static status clock_read(session *s, uint32_t first, uint32_t count, uint64_t host_ns, uint64_t *ns,
+                         error *err)
 {
     device *d = &s->dev;
     const uint32_t bits = d->physical->timestamp_bits;
     const uint64_t mask = bits < 64 ? (1ull << bits) - 1 : UINT64_MAX;
     const double period = (double)d->physical->properties.limits.timestampPeriod;
-    VkResult r =
+    const double most = 1.1 * (double)host_ns + 1e6;
+    const VkResult r =
         d->call.GetQueryPoolResults(d->handle, s->profiler.queries, first, count,
                                     count * sizeof *ns, ns, sizeof *ns, VK_QUERY_RESULT_64_BIT);
-    const status code = device_check(d, r, "vkGetQueryPoolResults", err);
-    const uint64_t zero = ns[0];
+    status code = r > 0 ? error_set(err, STATUS_DEVICE, "vkGetQueryPoolResults: %s (%d)",
+                                    vulkan_result_name(r), (int)r)
+                        : device_check(d, r, "vkGetQueryPoolResults", err);
+    uint64_t before = ns[0];
+    double since = 0;
     for (uint32_t i = 0; !code && i < count; i++) {
-        ns[i] = (uint64_t)((double)((ns[i] - zero) & mask) * period);
+        since += (double)((ns[i] - before) & mask) * period;
+        if (since > most) {
+            return error_set(err, STATUS_DEVICE,
+                             "%s keeps time wrongly: its timestamps are %.6f s apart, in what took "
+                             "%.6f s",
+                             d->physical->properties.deviceName, since * 1e-9,
+                             (double)host_ns * 1e-9);
+        }
+        before = ns[i];
+        ns[i] = (uint64_t)since;
     }
     return code;
 }
@@ -240,9 +263,10 @@ static status run_time(session *s, uint64_t *total_ns, error *err)
     const VkCommandBuffer *c = s->profiler.commands;
     const VkCommandBuffer all[] = {c[PROFILER_BEGIN], t->run[t->batch - 1], c[PROFILER_END]};
     uint64_t ns[2] = {0};
-    status code = submit_and_wait(s, all, 3, err);
+    uint64_t host_ns = 0;
+    status code = submit_and_wait(s, all, 3, &host_ns, err);
     if (!code) {
-        code = clock_read(s, QUERY_RUN, 2, ns, err);
+        code = clock_read(s, QUERY_RUN, 2, host_ns, ns, err);
     }
     if (!code) {
         *total_ns = ns[1];
@@ -254,9 +278,10 @@ static status run_time(session *s, uint64_t *total_ns, error *err)
 static status run_steps(session *s, uint64_t *scratch, uint64_t *step_ns, error *err)
 {
     const uint32_t steps = (uint32_t)s->plan->step_count;
-    status code = submit_and_wait(s, &s->profiler.commands[PROFILER_STEPS], 1, err);
+    uint64_t host_ns = 0;
+    status code = submit_and_wait(s, &s->profiler.commands[PROFILER_STEPS], 1, &host_ns, err);
     if (!code) {
-        code = clock_read(s, QUERY_STEPS, steps + 1, scratch, err);
+        code = clock_read(s, QUERY_STEPS, steps + 1, host_ns, scratch, err);
     }
     for (uint32_t i = 0; !code && i < steps; i++) {
         step_ns[i] = scratch[i + 1] - scratch[i];
@@ -295,9 +320,9 @@ status profiler_profile(backend *b, const backend_request *request, uint32_t run
         code = clock_record(s, i, err);
     }
     if (!code) { /* what is done for the first time (compiling, touching memory) is not measured */
-        code = submit_and_wait(s, &s->profiler.commands[PROFILER_STEPS], 1, err);
+        code = submit_and_wait(s, &s->profiler.commands[PROFILER_STEPS], 1, NULL, err);
     }
-    for (uint32_t run = 0; !code && run < runs; run++) {
+    for (uint32_t run = 0; !code && scratch && run < runs; run++) {
         if (total_ns) {
             code = run_time(s, &total_ns[run], err);
         }

@@ -28,6 +28,19 @@ enum {
 
 static const unsigned char magic[8] = {'v', 'k', 'd', 'e', 't', 't', 'n', '\n'};
 
+uint64_t tune_step_hash(uint64_t hash, const plan_step *s)
+{
+    hash = bytes_hash(hash, &s->tunable, sizeof s->tunable);
+    hash = bytes_hash(hash, &s->variant_index, sizeof s->variant_index);
+    hash = bytes_hash(hash, &s->variant_count, sizeof s->variant_count);
+    hash = bytes_hash(hash, s->shader, strlen(s->shader) + 1);
+    hash = bytes_hash(hash, s->constants, s->constant_count * sizeof *s->constants);
+    hash = bytes_hash(hash, s->groups, sizeof s->groups);
+    hash = bytes_hash(hash, &s->rows, sizeof s->rows);
+    hash = bytes_hash(hash, &s->tile_rows, sizeof s->tile_rows);
+    return bytes_hash(hash, &s->row_groups, sizeof s->row_groups);
+}
+
 void tune_key_make(const physical_device *p, plan_precision precision, uint32_t batch,
                    uint64_t candidates, tune_key *out)
 {
@@ -77,7 +90,9 @@ const char *tune_parse(const unsigned char *bytes, size_t size, const tune_key *
         }
     }
     *how = (vkdet_tune)tried;
-    memcpy(choices, bytes + OFFSET_CHOICES, count);
+    for (uint32_t i = 0; i < count; i++) {
+        choices[i] = bytes[OFFSET_CHOICES + i];
+    }
     return NULL;
 }
 
@@ -118,7 +133,8 @@ status tune_store_read(const allocator *a, const logger *log, const char *dir, c
     if (reason) {
         log_write(log, LOG_tuning_ignored, "%s: %s", path, reason);
     } else if (bytes) {
-        log_write(log, LOG_tuning_loaded, "%s: the choices for %u steps", path, count);
+        log_write(log, LOG_tuning_loaded, "%s: %s", path,
+                  count ? "the choices of kernels" : "these kernels were found right");
     }
     memory_release(a, bytes);
     memory_release(a, path);
@@ -137,7 +153,7 @@ void tune_store_write(const allocator *a, const logger *log, const char *dir, co
     bytes_put(hash, sum, sizeof hash);
     const cache_part parts[] = {{key->bytes, sizeof key->bytes},
                                 {numbers, sizeof numbers},
-                                {choices, count},
+                                {count ? choices : numbers, count},
                                 {hash, sizeof hash}};
     error err = {0};
     char *path = path_make(a, dir, key, &err);
@@ -147,4 +163,40 @@ void tune_store_write(const allocator *a, const logger *log, const char *dir, co
                   path ? strerror(failed) : err.text);
     }
     memory_release(a, path);
+}
+
+/* --- plans that were checked --- */
+
+static void check_key(const vulkan_instance *v, uint32_t index, const plan *p, tune_key *out)
+{
+    uint64_t hash = BYTES_HASH_SEED;
+    for (size_t i = 0; i < p->step_count; i++) {
+        hash = tune_step_hash(hash, &p->steps[i]);
+    }
+    tune_key_make(&v->devices[index], p->options.precision, 0, hash, out);
+}
+
+status vulkan_check_passed(const vulkan_instance *v, uint32_t index, const allocator *a,
+                           const logger *log, const char *dir, const plan *p, bool *passed,
+                           error *err)
+{
+    tune_key key;
+    vkdet_tune how = VKDET_TUNE_OFF;
+    status s = STATUS_OK;
+    if (dir) {
+        check_key(v, index, p, &key);
+        s = tune_store_read(a, log, dir, &key, NULL, 0, &how, NULL, err);
+    }
+    *passed = how != VKDET_TUNE_OFF;
+    return s;
+}
+
+void vulkan_check_keep(const vulkan_instance *v, uint32_t index, const allocator *a,
+                       const logger *log, const char *dir, const plan *p)
+{
+    tune_key key;
+    if (dir) {
+        check_key(v, index, p, &key);
+        tune_store_write(a, log, dir, &key, VKDET_TUNE_FULL, NULL, 0);
+    }
 }

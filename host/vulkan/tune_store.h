@@ -15,6 +15,9 @@
  *      128      N  the choices, in the order of plan_step.tunable
  *    128+N      8  FNV-1a of all before
  *
+ * A file for a batch of 0, which has no choices, says that the plan with the hash above was checked
+ * and computes what it should (vulkan_check_passed).
+ *
  * Time depends on shapes and not on weights: networks with the same candidates share a file. */
 #ifndef HOST_VULKAN_TUNE_STORE_H
 #define HOST_VULKAN_TUNE_STORE_H
@@ -22,6 +25,9 @@
 #include "host/vulkan/instance.h"
 
 enum { TUNE_KEY_BYTES = 120 };
+
+/* A step's part in the hash: what is computed, whatever the memory it is computed in. */
+uint64_t tune_step_hash(uint64_t hash, const plan_step *s);
 
 /* How the file begins. */
 typedef struct tune_key {

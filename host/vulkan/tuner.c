@@ -88,25 +88,12 @@ static void choices_at(tuner *t, uint32_t k)
     }
 }
 
-static uint64_t step_hash(uint64_t hash, const plan_step *s)
-{
-    hash = bytes_hash(hash, &s->tunable, sizeof s->tunable);
-    hash = bytes_hash(hash, &s->variant_index, sizeof s->variant_index);
-    hash = bytes_hash(hash, &s->variant_count, sizeof s->variant_count);
-    hash = bytes_hash(hash, s->shader, strlen(s->shader) + 1);
-    hash = bytes_hash(hash, s->constants, s->constant_count * sizeof *s->constants);
-    hash = bytes_hash(hash, s->groups, sizeof s->groups);
-    hash = bytes_hash(hash, &s->rows, sizeof s->rows);
-    hash = bytes_hash(hash, &s->tile_rows, sizeof s->tile_rows);
-    return bytes_hash(hash, &s->row_groups, sizeof s->row_groups);
-}
-
 static void hash_plan(tuner *t, const plan *p, uint32_t k)
 {
     for (size_t i = 0; i < p->step_count; i++) {
         const plan_step *s = &p->steps[i];
         if (s->tunable >= 0 && s->variant_index == k) {
-            t->hash = step_hash(t->hash, s);
+            t->hash = tune_step_hash(t->hash, s);
         }
     }
 }
@@ -189,8 +176,9 @@ static int by_number(const void *a, const void *b)
 static timing timing_of(uint64_t *samples, uint32_t count)
 {
     qsort(samples, count, sizeof *samples, by_number);
-    const double low = (double)samples[count / 4], high = (double)samples[count - 1 - count / 4];
-    return (timing){(double)samples[count / 2], (high - low) / 2};
+    const uint32_t quarter = count / 4, middle = count / 2;
+    const double low = (double)samples[quarter], high = (double)samples[count - 1 - quarter];
+    return (timing){(double)samples[middle], (high - low) / 2};
 }
 
 /* Makes the session run the defaults, or the plan of t->choices. */

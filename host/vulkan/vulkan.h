@@ -45,6 +45,12 @@ status vulkan_tune(const vulkan_instance *v, uint32_t index, const tune_params *
 uint32_t vulkan_tune_batch(uint32_t max_batch);
 /* Whether what is chosen could be kept there. */
 bool vulkan_tune_keeps(const allocator *a, const char *dir);
+/* That a plan's kernels were found right on a device: kept likewise. dir NULL: nowhere. */
+status vulkan_check_passed(const vulkan_instance *v, uint32_t index, const allocator *a,
+                           const logger *log, const char *dir, const plan *p, bool *passed,
+                           error *err);
+void vulkan_check_keep(const vulkan_instance *v, uint32_t index, const allocator *a,
+                       const logger *log, const char *dir, const plan *p);
 
 /* What the device reaches, see vkdet_device_peaks (host/vulkan/peaks.c). */
 status vulkan_peaks_measure(const vulkan_instance *v, uint32_t index, const logger *log,

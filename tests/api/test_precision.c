@@ -255,7 +255,11 @@ static void test_same_bytes_in_any_batch(void **state)
 {
     (void)state;
     REQUIRE_FP16();
-    const subject *s = aizoo.model && !is_slow() ? &aizoo : &street;
+    if (is_slow()) { /* a session a batch size, each compiled for long */
+        printf("SKIPPED %s: test_kernels compares the batch sizes on SwiftShader\n", __func__);
+        skip();
+    }
+    const subject *s = aizoo.model ? &aizoo : &street;
     golden_check_batches(context, s->model, VKDET_PRECISION_FP16, s->images, BATCHED);
 }
 

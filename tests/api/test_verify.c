@@ -144,6 +144,10 @@ static void expect(lie what, int id, const char *step)
         assert_null(first);
     }
     assert_int_equal(json_array_size(json_object_get(root, "steps")), ready.plan->step_count);
+    /* the quick look of the known-answer check finds the same */
+    code = verify_known_answer(context, toy, &ready, &l.base, &err);
+    assert_int_equal(code, step ? STATUS_DEVICE : STATUS_OK);
+    assert_true(!step || strstr(err.text, step));
     json_decref(root);
     vkdet_text_free(context, text);
 }

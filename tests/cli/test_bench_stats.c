@@ -254,6 +254,9 @@ static void test_agreement(void **state)
     memcpy(got, three, sizeof three);
     got[1].box[0] += 1; /* overlap 0.967 */
     assert_false(agree(got, 3, VKDET_PRECISION_FP32));
+    assert_false(agree(got, 3, VKDET_PRECISION_FP16));
+    assert_true(agree(got, 3, VKDET_PRECISION_BF16));
+    got[1].box[0] -= 0.9f; /* 0.997 */
     assert_true(agree(got, 3, VKDET_PRECISION_FP16));
     memcpy(got, three, sizeof three);
     got[1].anchor++;

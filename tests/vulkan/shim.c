@@ -128,10 +128,22 @@ CREATE_OBJECT(PipelineCache, PipelineCache)
 CREATE_OBJECT(CommandPool, CommandPool)
 CREATE_OBJECT(Fence, Fence)
 CREATE_OBJECT(QueryPool, QueryPool)
-PLAIN(device, GetQueryPoolResults,
-      (VkDevice d, VkQueryPool q, uint32_t first, uint32_t count, size_t size, void *data,
-       VkDeviceSize stride, VkQueryResultFlags flags),
-      (d, q, first, count, size, data, stride, flags))
+static VKAPI_ATTR VkResult VKAPI_CALL shim_GetQueryPoolResults(VkDevice d, VkQueryPool q,
+                                                               uint32_t first, uint32_t count,
+                                                               size_t size, void *data,
+                                                               VkDeviceSize stride,
+                                                               VkQueryResultFlags flags)
+{
+    if (fails("vkGetQueryPoolResults")) {
+        return shim.fail_with;
+    }
+    const VkResult r =
+        real.device.GetQueryPoolResults(d, q, first, count, size, data, stride, flags);
+    if (shim.lost_timestamp) {
+        ((uint64_t *)data)[count - 1] = 0;
+    }
+    return r;
+}
 CREATE(device, AllocateDescriptorSets, i->descriptorSetCount, 0,
        (VkDevice d, const VkDescriptorSetAllocateInfo *i, VkDescriptorSet *out), (d, i, out))
 CREATE(device, AllocateCommandBuffers, i->commandBufferCount, 0,

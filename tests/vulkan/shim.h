@@ -34,6 +34,7 @@ typedef struct shim_state {
     uint32_t device_copies;     /* 0: as they are; else the first device so many times, with: */
     VkPhysicalDeviceType device_types[SHIM_MAX_DEVICES];
     bool no_compute;         /* no queue family computes */
+    bool lost_timestamp;     /* the last of those that are read is 0 */
     uint32_t timestamp_bits; /* of every queue family; 0: the device's, above 64: none */
     /* The device says that it has VK_NV_cooperative_matrix, with so many shapes of shim.c's table.
      * Enough to list it, not to make a device of it. */

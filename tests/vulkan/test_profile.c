@@ -4,8 +4,6 @@
 #include "tests/vulkan/measured.h"
 #include "tests/vulkan/shim.h"
 
-#include "shaders/shaders.h"
-
 enum { RUNS = 3 };
 
 static const uint64_t untouched = 0x5555555555555555u;
@@ -242,6 +240,36 @@ static void test_clocks(void **state)
     }
 }
 
+/* A clock that cannot be right is not believed. */
+static void test_false_clocks(void **state)
+{
+    (void)state;
+    error err = {0};
+    detector_head head;
+    network n = {0};
+    uint64_t total = untouched, step_ns[MEASURED_STEPS];
+    const pixels image = measured_picture(0);
+    const backend_request request = {&image, 1, measured_every};
+    shim_reset();
+    shim_instance(&n);
+    open_detector(&n, &head);
+    const backend_functions *call = n.backend->call;
+    shim.lost_timestamp = true;
+    assert_int_equal(call->profile(n.backend, &request, 1, NULL, &total, &err), STATUS_DEVICE);
+    assert_non_null(strstr(err.text, "wrongly"));
+    assert_int_equal(call->profile(n.backend, &request, 1, step_ns, NULL, &err), STATUS_DEVICE);
+    assert_true(total == untouched);
+    shim.lost_timestamp = false;
+    shim.fail_one = "vkGetQueryPoolResults";
+    shim.fail_with = VK_NOT_READY;
+    shim.fail_at = 1;
+    shim.calls = 0;
+    assert_int_equal(call->profile(n.backend, &request, 1, NULL, &total, &err), STATUS_DEVICE);
+    assert_non_null(strstr(err.text, "VK_NOT_READY"));
+    assert_status_ok(call->profile(n.backend, &request, 1, step_ns, &total, &err), err);
+    shim_instance_end(&n);
+}
+
 /* What a wait ran out on is waited for by whatever comes next. */
 static void test_timeout(void **state)
 {
@@ -274,8 +302,6 @@ static void test_timeout(void **state)
     shim_instance_end(&n); /* which waits too */
 }
 
-/* --- peaks and features --- */
-
 static void test_peaks(void **state)
 {
     (void)state;
@@ -298,64 +324,14 @@ static void test_peaks(void **state)
     rig_assert_silent();
 }
 
-/* The shape that kernels use: half factors, float sums, of a subgroup; 16 cubed before larger. */
-static void test_matrix_shapes(void **state)
-{
-    (void)state;
-    static const matrix_shape expected[SHIM_MATRIX_SHAPES + 1] = {{0},
-                                                                  {0},
-                                                                  {16, 8, 8, 0, 0, 1, 1},
-                                                                  {16, 8, 8, 0, 0, 1, 1},
-                                                                  {64, 16, 16, 0, 0, 1, 1},
-                                                                  {16, 16, 16, 0, 0, 1, 1}};
-    const device_features *real = &rig.instance->devices[rig.device].features;
-    if (!shader_find("peak_matrix_nv") || !real->fp16 || !real->storage16 ||
-        real->matrix != MATRIX_API_NONE) {
-        print_message("skipped: needs a build with GL_NV_cooperative_matrix and a device with "
-                      "halves and without matrices\n");
-        skip();
-    }
-    for (uint32_t shapes = 0; shapes <= SHIM_MATRIX_SHAPES; shapes++) {
-        error err = {0};
-        vulkan_instance *v = NULL;
-        shim_reset();
-        shim.matrix_shapes = shapes;
-        assert_status_ok(vulkan_instance_create_with(shim_loader(), &allocator_default, &rig.log,
-                                                     false, &v, &err),
-                         err);
-        const device_features *f = &v->devices[rig.device].features;
-        const matrix_shape best = features_half_matrix(f);
-        plan_target target;
-        vulkan_device_target(v, rig.device, &target);
-        assert_int_equal(f->matrix, shapes ? MATRIX_API_NV : MATRIX_API_NONE);
-        assert_memory_equal(&best, &expected[shapes], sizeof best);
-        assert_true(target.matrix.m == best.m && target.matrix.n == best.n &&
-                    target.matrix.k == best.k && target.has_fp16);
-        vulkan_instance_destroy(v);
-    }
-    /* a device whose shapes cannot be had is unusable, and says why */
-    error err = {0};
-    vulkan_instance *v = NULL;
-    shim.fail_one = "vkGetPhysicalDeviceCooperativeMatrixPropertiesNV";
-    shim.fail_with = VK_ERROR_OUT_OF_DEVICE_MEMORY;
-    shim.fail_at = 2;
-    shim.calls = 0;
-    assert_status_ok(
-        vulkan_instance_create_with(shim_loader(), &allocator_default, &rig.log, false, &v, &err),
-        err);
-    assert_non_null(strstr(v->devices[0].unusable, "CooperativeMatrix"));
-    vulkan_instance_destroy(v);
-    shim_reset();
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_steps),         cmocka_unit_test(test_profile),
-        cmocka_unit_test(test_repeat),        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_nothing_left),  cmocka_unit_test(test_clocks),
-        cmocka_unit_test(test_timeout),       cmocka_unit_test(test_peaks),
-        cmocka_unit_test(test_matrix_shapes),
+        cmocka_unit_test(test_steps),        cmocka_unit_test(test_profile),
+        cmocka_unit_test(test_repeat),       cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_nothing_left), cmocka_unit_test(test_clocks),
+        cmocka_unit_test(test_false_clocks), cmocka_unit_test(test_timeout),
+        cmocka_unit_test(test_peaks),
     };
     return cmocka_run_group_tests(tests, rig_setup, rig_teardown);
 }

@@ -11,7 +11,7 @@
 #include <dirent.h>
 #include <unistd.h>
 
-enum { SEED = 20251123, MOST_CALLS = 4000, SOME = 30, STRIDE = 67, KEY = TUNE_KEY_BYTES };
+enum { SEED = 20251123, MOST_CALLS = 4000, SOME = 30, STRIDE = 151, KEY = TUNE_KEY_BYTES };
 
 static size_t compared;
 static char folder[] = "/tmp/vkdet-test-XXXXXX", file[600];
@@ -113,9 +113,10 @@ static status live(life *l, error *err)
         s = n.backend->call->read_value(n.backend, 0, 0, n.graph->outputs[0], output, err);
     }
     if (!s && l->run) {
-        assert_true(first[0] == 0 || memcmp(first, output, sizeof first) == 0);
+        if (compared++) {
+            assert_memory_equal(first, output, sizeof first);
+        }
         memcpy(first, output, sizeof first);
-        compared++;
     }
     network_destroy(&n);
     if (v) {
@@ -237,7 +238,6 @@ static void test_damaged(void **state)
     unsigned char *good = test_read_file(file, &size);
     assert_true(good && size == KEY + 8 + 1 + 8);
     /* every candidate that there is can be asked for; the one behind them cannot */
-    compared = 0;
     for (uint8_t k = 0; k <= l.variants[0]; k++) {
         good[KEY + 8] = k;
         seal(good, size);

@@ -1,0 +1,41 @@
+/* The table of driver quirks. An entry needs a report of the fault that anybody can read, and goes
+ * when no driver in use has it any more. What a session can find out by itself does not belong
+ * here: timestamps that cannot be true (profile.c), loops cut short (shaders/nms.comp). */
+#include "host/vulkan/quirks.h"
+
+enum { VENDOR_ID_AMD = 0x1002 };
+
+typedef struct quirk_entry {
+    uint32_t vendor;
+    VkDriverId driver;
+    VkPhysicalDeviceType type;
+    uint32_t first, last; /* driverVersion, both included */
+    uint32_t quirks;
+    const char *reason;
+} quirk_entry;
+
+static const char amd_matrix[] =
+    "the driver crashes when it is asked for the shapes of cooperative matrices "
+    "(AMDVLK issue 422, seen with 2.0.388; llama.cpp pull request 22750)";
+
+static const quirk_entry entries[] = {
+    {VENDOR_ID_AMD, VK_DRIVER_ID_AMD_PROPRIETARY, VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU, 0,
+     UINT32_MAX, QUIRK_NO_MATRIX, amd_matrix},
+    {VENDOR_ID_AMD, VK_DRIVER_ID_AMD_OPEN_SOURCE, VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU, 0,
+     UINT32_MAX, QUIRK_NO_MATRIX, amd_matrix},
+};
+
+uint32_t quirks_find(const quirk_subject *s, const char **reason)
+{
+    uint32_t found = 0;
+    *reason = "";
+    for (size_t i = 0; i < sizeof entries / sizeof *entries; i++) {
+        const quirk_entry *e = &entries[i];
+        if (e->vendor == s->vendor && e->driver == s->driver && e->type == s->type &&
+            s->version >= e->first && s->version <= e->last) {
+            found |= e->quirks;
+            *reason = e->reason;
+        }
+    }
+    return found;
+}
