@@ -80,7 +80,8 @@ typedef struct plan_step {
      * and groups says nothing: there are row_groups workgroups for each tile_rows rows or part of
      * them, and gl_WorkGroupID.z is 0. */
     uint32_t rows, tile_rows, row_groups;
-    uint32_t level; /* steps of a level are independent; one barrier between levels */
+    bool matrix_sums; /* summed on matrix units, see reference_widen_for_matrices */
+    uint32_t level;   /* steps of a level are independent; one barrier between levels */
     int reads[PLAN_MAX_OPERANDS], writes[PLAN_MAX_OPERANDS]; /* buffers */
     uint32_t read_count, write_count;
     uint64_t flops, bytes_read, bytes_written, weight_bytes; /* of one image; weights once */
@@ -166,6 +167,8 @@ void plan_pack_weights(const plan *p, float *words);
 status plan_round_weights(graph *g, plan_precision precision, error *err);
 /* The workgroups of a step for a batch. False when the target does not run so many. */
 bool plan_step_groups(const plan *p, const plan_step *s, uint32_t batch, uint32_t groups[3]);
+/* some step that writes value v has matrix_sums */
+bool plan_value_on_matrices(const plan *p, int v);
 /* words of one image's storage of value v's base (buffer->words of them) -> dense floats of v */
 void plan_unpack_value(const plan *p, int v, const float *words, float *dense);
 

@@ -38,6 +38,16 @@ status reference_run(const graph *g, reference_values *values, error *err);
  * arrays above hold this. */
 double reference_gamma(uint64_t terms);
 
+/* The contract of sums on matrix units (plan_step.matrix_sums), of halves in floats. Products are
+ * exact there. Some k of them and the sum so far are added at once: shifted to the largest exponent
+ * among them and cut to 24 bits or more, the result cut again (Fasi, Higham, Mikaitis, Pranesh,
+ * Numerical behavior of NVIDIA tensor cores, PeerJ Computer Science 7:e330, 2021). None of them
+ * exceeds sum|x_i w_i|, so k + 1 terms and a result lose less than (k + 2) 2^-23 of it; that is at
+ * most 4 u a product for k >= 2, and units that round after every addition stay below. So the bound
+ * of floats with gamma(4 (n + 2)) in it, which is less than 5 gamma(n + 2) up to n = 2^20.
+ * Widens the bounds of `count` elements; goes before the widening for how they are stored. */
+void reference_widen_for_matrices(float *bound, uint64_t count);
+
 /* The contract of fp16 storage (engine/plan.h, ELEMENT_F16), where sums stay fp32. Of the three
  * things that are stored, the inputs are taken as the device holds them and the kernels as it
  * packed them (plan_round_weights): both are exact then. So the bound above holds for what is

@@ -47,7 +47,7 @@ const bool WEIGHTS_HALF = (HALF & HALF_WEIGHTS) != 0;
 const uint CELLS =
     ROW_REUSE != 0 ? (TILE_W - 1) * STRIDE_W + (KERNEL_W - 1) * DILATION_W + 1 : TILE_W;
 const uint TILE = TILE_H * TILE_W;
-const uint TAPS = ROW_REUSE != 0 && KERNEL_W <= 4 ? KERNEL_W : 1; /* multiplied at once */
+const uint HELD_TAPS = ROW_REUSE == 2 ? KERNEL_W : 1;
 
 layout(push_constant) uniform push_block
 {
@@ -76,30 +76,57 @@ void load_cells(uint source4, int y, int x, int step)
     }
 }
 
-/* `TAPS` taps of a kernel row: cells of the tile times four input channels' weights of each output
- * block. A sum stays where it is for all of them. */
+/* four input channels of a pixel times their weights for four output channels */
+vec4 multiply(vec4 v, vec4 w0, vec4 w1, vec4 w2, vec4 w3, vec4 sum)
+{
+    sum = fma(v.xxxx, w0, sum);
+    sum = fma(v.yyyy, w1, sum);
+    sum = fma(v.zzzz, w2, sum);
+    return fma(v.wwww, w3, sum);
+}
+
+/* One tap: cells of the tile times the weights of each output block. */
 void accumulate(uint kernel4, uint all_blocks, uint block, uint lanes, uint first_cell,
-                uint tap_step, uint cell_step)
+                uint cell_step)
 {
     [[unroll]] for (uint b = 0; b < BLOCKS; ++b)
     {
         uint at = kernel4 + min(block + b * lanes, all_blocks - 1);
-        vec4 w[4 * TAPS];
-        [[unroll]] for (uint i = 0; i < 4 * TAPS; ++i)
+        vec4 w0 = weight4(at, WEIGHTS_HALF);
+        vec4 w1 = weight4(at + all_blocks, WEIGHTS_HALF);
+        vec4 w2 = weight4(at + 2 * all_blocks, WEIGHTS_HALF);
+        vec4 w3 = weight4(at + 3 * all_blocks, WEIGHTS_HALF);
+        [[unroll]] for (uint r = 0; r < TILE_H; ++r)
+        {
+            [[unroll]] for (uint c = 0; c < TILE_W; ++c)
+            {
+                vec4 v = cells[r * CELLS + first_cell + c * cell_step];
+                uint i = b * TILE + r * TILE_W + c;
+                acc[i] = multiply(v, w0, w1, w2, w3, acc[i]);
+            }
+        }
+    }
+}
+
+/* All taps of a kernel row, pixel by pixel: a sum stays where it is for all of them. */
+void accumulate_row(uint kernel4, uint all_blocks, uint block, uint lanes)
+{
+    [[unroll]] for (uint b = 0; b < BLOCKS; ++b)
+    {
+        uint at = kernel4 + min(block + b * lanes, all_blocks - 1);
+        vec4 w[4 * HELD_TAPS];
+        [[unroll]] for (uint i = 0; i < 4 * HELD_TAPS; ++i)
         {
             w[i] = weight4(at + i * all_blocks, WEIGHTS_HALF);
         }
         [[unroll]] for (uint i = 0; i < TILE; ++i)
         {
+            uint cell = i / TILE_W * CELLS + i % TILE_W * STRIDE_W;
             vec4 sum = acc[b * TILE + i];
-            uint cell = i / TILE_W * CELLS + first_cell + i % TILE_W * cell_step;
-            [[unroll]] for (uint k = 0; k < TAPS; ++k)
+            [[unroll]] for (uint kx = 0; kx < HELD_TAPS; ++kx)
             {
-                vec4 v = cells[cell + k * tap_step];
-                sum = fma(v.xxxx, w[4 * k], sum);
-                sum = fma(v.yyyy, w[4 * k + 1], sum);
-                sum = fma(v.zzzz, w[4 * k + 2], sum);
-                sum = fma(v.wwww, w[4 * k + 3], sum);
+                sum = multiply(cells[cell + kx * DILATION_W], w[4 * kx], w[4 * kx + 1],
+                               w[4 * kx + 2], w[4 * kx + 3], sum);
             }
             acc[b * TILE + i] = sum;
         }
@@ -201,17 +228,21 @@ void main()
             int row = y + int(ky * DILATION_H);
             if (ROW_REUSE != 0) {
                 load_cells(source4 + s, row, x, 1);
-                [[unroll]] for (uint kx = 0; kx < KERNEL_W; kx += TAPS)
+            }
+            if (ROW_REUSE == 2) {
+                accumulate_row(kernel4, all_blocks, block, lanes);
+                kernel4 += 4 * KERNEL_W * all_blocks;
+            } else if (ROW_REUSE == 1) {
+                [[unroll]] for (uint kx = 0; kx < KERNEL_W; ++kx)
                 {
-                    accumulate(kernel4, all_blocks, block, lanes, kx * DILATION_W, DILATION_W,
-                               STRIDE_W);
-                    kernel4 += 4 * TAPS * all_blocks;
+                    accumulate(kernel4, all_blocks, block, lanes, kx * DILATION_W, STRIDE_W);
+                    kernel4 += 4 * all_blocks;
                 }
             } else {
                 [[dont_unroll]] for (uint kx = 0; kx < KERNEL_W; ++kx)
                 {
                     load_cells(source4 + s, row, x + int(kx * DILATION_W), int(STRIDE_W));
-                    accumulate(kernel4, all_blocks, block, lanes, 0, 0, 1);
+                    accumulate(kernel4, all_blocks, block, lanes, 0, 1);
                     kernel4 += 4 * all_blocks;
                 }
             }

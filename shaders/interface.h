@@ -166,7 +166,8 @@ struct preprocess_push {
 #define SPEC_CONV2D_POOL       12 /* 1: also max-pools 2x2, stride 2 */
 #define SPEC_CONV2D_ANY        13 /* 1: any activation; 0: only what RELU's three numbers express */
 #define SPEC_CONV2D_ROW_REUSE                                                                      \
-    14 /* 1: a row of the tile's input is loaded once and used by every tap of the row */
+    14 /* 1: a row of the tile's input is loaded once and used by every tap of the row; 2: and the    \
+          weights of all taps of the row are held */
 #define SPEC_CONV2D_SCALAR 15 /* 1: the pixels of some target are not aligned, see the flags */
 #define SPEC_CONV2D_HALF   16
 #define SPEC_CONV2D_LANES                                                                          \

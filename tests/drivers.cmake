@@ -15,8 +15,13 @@ if(NOT VKDET_SWIFTSHADER_ICD)
     message(STATUS "SwiftShader not found (Debian: chromium): the Vulkan tests run without it")
 endif()
 
+# Cooperative matrices: a driver that has them, such as a newer llvmpipe, and what starts a program on it (its own
+# loader, say) where it lies beside the system's. Without one the tests of those kernels say that they are skipped.
+set(VKDET_TEST_MATRIX_ICD "$ENV{VKDET_TEST_MATRIX_ICD}" CACHE FILEPATH "Driver manifest for tests of cooperative matrices")
+set(VKDET_TEST_MATRIX_LAUNCHER "$ENV{VKDET_TEST_MATRIX_LAUNCHER}" CACHE FILEPATH "Program that runs those tests: LAUNCHER TEST")
+
 function(vkdet_test_on_driver name driver icd validate)
-    add_test(NAME ${name}.${driver} COMMAND ${name})
+    add_test(NAME ${name}.${driver} COMMAND ${ARGN} $<TARGET_FILE:${name}>)
     set(environment "VKDET_TEST_VALIDATE=${validate}" "VKDET_TEST_DEVICE=vulkan:0")
     if(icd)
         list(APPEND environment "VK_ICD_FILENAMES=${icd}" "VK_DRIVER_FILES=${icd}")
@@ -38,5 +43,13 @@ function(vkdet_test_on_cpu name)
     if(VKDET_HAS_CPU_DEVICE)
         add_test(NAME ${name}.cpu COMMAND ${name})
         set_tests_properties(${name}.cpu PROPERTIES ENVIRONMENT "VKDET_TEST_DEVICE=cpu" LABELS cpu TIMEOUT 900)
+    endif()
+endfunction()
+
+# Besides, plainly and validated, on a driver with cooperative matrices where there is one.
+function(vkdet_test_on_matrices name)
+    if(VKDET_TEST_MATRIX_ICD)
+        vkdet_test_on_driver(${name} matrix "${VKDET_TEST_MATRIX_ICD}" 0 ${VKDET_TEST_MATRIX_LAUNCHER})
+        vkdet_test_on_driver(${name} matrix-validated "${VKDET_TEST_MATRIX_ICD}" 1 ${VKDET_TEST_MATRIX_LAUNCHER})
     endif()
 endfunction()

@@ -49,7 +49,7 @@ static status step_variant(builder *b, plan_step *s, const convolution *c, const
     step_constant(s, SPEC_CONV2D_BLOCKS, t->blocks);
     step_constant(s, SPEC_CONV2D_POOL, c->pool);
     step_constant(s, SPEC_CONV2D_ANY, any);
-    step_constant(s, SPEC_CONV2D_ROW_REUSE, tile_reuses_rows(c, t));
+    step_constant(s, SPEC_CONV2D_ROW_REUSE, tile_row_reuse(&b->target, c, t));
     step_constant(s, SPEC_CONV2D_SCALAR, conv_stores_scalars(c));
     step_constant(s, SPEC_CONV2D_LANES, t->lane_bits > 0);
     step_constant(s, SPEC_CONV2D_HALF, conv_halves(b, c));

@@ -322,8 +322,8 @@ static void propose_matrix(const builder *b, const convolution *c, conv_candidat
 {
     static const uint32_t tiles[][5] = {
         {4, 1, 2, 4, 32}, {4, 1, 2, 4, 64}, {2, 1, 4, 4, 32}, {2, 2, 4, 4, 32},
-        {4, 1, 2, 2, 32}, {2, 2, 2, 2, 32}, {2, 2, 2, 2, 64}, {4, 1, 1, 2, 32},
-        {4, 1, 1, 1, 32}, {2, 1, 1, 2, 32}, {2, 2, 1, 1, 32},
+        {4, 1, 2, 2, 32}, {4, 1, 2, 2, 16}, {2, 2, 2, 2, 32}, {2, 2, 2, 2, 64},
+        {4, 1, 1, 2, 32}, {4, 1, 1, 1, 32}, {2, 1, 1, 2, 32}, {2, 2, 1, 1, 32},
     };
     enum { COUNT = sizeof tiles / sizeof *tiles };
     ranked all[COUNT];
@@ -362,6 +362,7 @@ static status emit_matrix(builder *b, const convolution *c, const conv_candidate
     if (s != STATUS_OK) {
         return s;
     }
+    step->matrix_sums = true;
     step_constant(step, SPEC_MATRIX_SUB_ROWS, size[SIZE_FIRST]);
     step_constant(step, SPEC_MATRIX_SUB_COLUMNS, size[SIZE_SECOND]);
     step_constant(step, SPEC_MATRIX_M, b->target.matrix.m);

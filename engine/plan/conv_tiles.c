@@ -84,11 +84,18 @@ static uint32_t row_cells(const window *w, const tile *t)
 }
 
 /* Held together, a cell serves every tap of the row: when there are not too many, and not more than
- * the taps would load one by one. */
-bool tile_reuses_rows(const convolution *c, const tile *t)
+ * the taps would load one by one. So does a sum when the weights of the row are held too; a
+ * processor of narrow vectors has no registers for that. */
+uint32_t tile_row_reuse(const plan_target *target, const convolution *c, const tile *t)
 {
-    uint32_t cells = row_cells(&c->window, t);
-    return cells <= MAX_ROW_CELLS && cells <= t->width * c->window.kernel_w;
+    enum { MAX_TAPS = 4, NARROW = 4 };
+    uint32_t cells = row_cells(&c->window, t), taps = c->window.kernel_w;
+    if (cells > MAX_ROW_CELLS || cells > t->width * taps) {
+        return 0;
+    }
+    bool narrow = target->vendor == VENDOR_SOFTWARE && target->subgroup_size &&
+                  target->subgroup_size <= NARROW;
+    return taps > MAX_TAPS || narrow ? 1 : 2;
 }
 
 static uint64_t idle_blocks(const convolution *c, uint32_t step)
@@ -133,7 +140,7 @@ static double tile_cost(const machine *m, const plan_options *options, const con
     uint64_t invocations = ceil_divide(tiles << t->lane_bits, subgroup) * subgroup * groups * batch;
 
     uint32_t cells = t->height * t->width;
-    bool reuse = tile_reuses_rows(c, t);
+    bool reuse = tile_row_reuse(&options->target, c, t) > 0;
     double sums = 16.0 * w->kernel_w * cells * t->blocks;
     double inputs = t->height * (reuse ? row_cells(w, t) : w->kernel_w * t->width);
     double weights = 4.0 * w->kernel_w * t->blocks;

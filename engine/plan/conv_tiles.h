@@ -18,7 +18,7 @@ enum { TILES_MAX = 8 };
 
 /* Those worth trying on the target, best guess first; at least one. */
 uint32_t tiles_list(const plan_options *options, const convolution *c, tile out[TILES_MAX]);
-/* cells of an input row are loaded once and serve every tap */
-bool tile_reuses_rows(const convolution *c, const tile *t);
+/* SPEC_CONV2D_ROW_REUSE of shaders/interface.h */
+uint32_t tile_row_reuse(const plan_target *target, const convolution *c, const tile *t);
 
 #endif

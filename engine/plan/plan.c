@@ -86,6 +86,23 @@ bool plan_step_groups(const plan *p, const plan_step *s, uint32_t batch, uint32_
     return x <= most[0] && y <= most[1] && z <= most[2];
 }
 
+bool plan_value_on_matrices(const plan *p, int v)
+{
+    for (size_t i = 0; i < p->step_count; i++) {
+        const plan_step *s = &p->steps[i];
+        if (!s->matrix_sums) {
+            continue;
+        }
+        const struct node *n = &p->graph->nodes[s->node];
+        for (int k = 0; k < n->output_count; k++) {
+            if (n->outputs[k] == v) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static status builder_prepare(builder *b)
 {
     const graph *g = b->g;

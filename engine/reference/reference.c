@@ -117,6 +117,13 @@ double reference_gamma(uint64_t terms)
     return product < 1.0 ? product / (1.0 - product) : (double)INFINITY;
 }
 
+void reference_widen_for_matrices(float *bound, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        bound[i] = bound_round(5 * (double)bound[i]);
+    }
+}
+
 void reference_widen_for_halves(const float *exact, float *bound, uint64_t count)
 {
     for (uint64_t i = 0; i < count; i++) {

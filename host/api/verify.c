@@ -29,10 +29,14 @@ static status make_noise(const allocator *a, pixels *out, unsigned char **memory
     return STATUS_OK;
 }
 
-/* What the device stores in 16 bits may be off by their rounding too. */
+/* What the device sums on matrix units, or stores in 16 bits, may be off by their rounding too. */
 static void widen_bound(verification *v, int id)
 {
     const plan *p = v->ready->plan;
+    if (plan_value_on_matrices(p, id)) {
+        reference_widen_for_matrices(v->bound.data[id],
+                                     shape_elements(v->ready->graph->values[id].shape));
+    }
     if (v->bf16) {
         if (v->bf16[id]) {
             reference_widen_for_bf16(v->expected.data[id], v->bound.data[id],

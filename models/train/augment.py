@@ -182,13 +182,14 @@ class Maker:
     """Makes training samples from photos; `gentle` is for the last epochs: whole pictures, little
     paste, as in use."""
 
-    def __init__(self, photos, side, reference):
+    def __init__(self, photos, side, reference, portraits=0.5):
+        """portraits: how often a portrait is drawn, a street photo of no bare face being 1."""
         self.photos = photos
         self.side = side  # of the canvas, a window on the input of `reference`
         self.reference = reference
         self.faces = Faces(photos)
         weight = np.array([1.0 + 1.0 * min((p.labels == NO_MASK).sum(), 2) for p in photos])
-        weight *= np.array([{"maskset": 1.0, "cc0": 0.5, "rendered": 0.4}[p.source]
+        weight *= np.array([{"maskset": 1.0, "cc0": portraits, "rendered": 0.4}[p.source]
                             for p in photos])
         self.weight = weight / weight.sum()
 

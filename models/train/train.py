@@ -107,6 +107,10 @@ def main(argv=None):
                         "that training looks through, faces mostly inside: a third of the work")
     parser.add_argument("--whole", type=float, default=0.6, help="from this part of the schedule "
                         "on the whole input is trained")
+    parser.add_argument("--portraits", type=float, default=0.5, help="how often a portrait is drawn, "
+                        "a street photo being 1")
+    parser.add_argument("--average", type=float, default=500, help="steps that the averaged weights "
+                        "look back over")
     parser.add_argument("--every", type=int, default=4, help="epochs between two evaluations")
     parser.add_argument("--resume", help="a last.pt; its optimiser and average go on, the schedule "
                         "starts anew")
@@ -150,7 +154,8 @@ def main(argv=None):
                 if feeder:
                     feeder.close()
                 matcher = anchors.Matcher(side)
-                maker = augment.Maker(photos, side, network.SIDE)
+                maker = augment.Maker(photos, side, network.SIDE,
+                                      portraits=options.portraits)
                 feeder = Feeder(maker, options.batch, (options.seed, side),
                                 lambda: progress > 0.9)
             net.train()
@@ -176,7 +181,7 @@ def main(argv=None):
                 torch.nn.utils.clip_grad_norm_(net.parameters(), 10)
                 optimiser.step()
                 updates += 1
-                keep = 0.998 * (1 - math.exp(-updates / 300))
+                keep = (1 - 1 / options.average) * (1 - math.exp(-updates / 300))
                 torch._foreach_lerp_(averaged, followed, 1 - keep)
                 sums += (score_loss.item(), box_loss.item())
             epoch += 1

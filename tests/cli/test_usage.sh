@@ -49,6 +49,8 @@ expect 2 "$vkdet" convert
 for command in detect plan verify; do
     expect 2 "$vkdet" "$command" a.jpg --precision half
     says "$command: --precision takes auto, fp32, fp16 or bf16, not \"half\""
+    expect 2 "$vkdet" "$command" a.jpg --tune hard
+    says "$command: --tune takes off, quick or full, not \"hard\""
 done
 
 for bad in 0.5x '' ' 0.5' 0x1p-1 nan inf -0.1 1.1 1e999 0,5; do

@@ -19,6 +19,10 @@ for device in $devices; do
         "$vkdet" detect -q --device "$device" --batch "$batch" pics/*.ppm >out 2>err || true
         cmp -s out single || fail "$device: batch $batch gives other bytes than batch 1"
     done
+    "$vkdet" detect -q --device "$device" --tune off pics/*.ppm >out 2>err || true
+    cmp -s out single || fail "$device: --tune off gives other bytes"
+    expect 0 "$vkdet" plan --device "$device" --tune off --json
+    grep -q '"variant_count"' out || fail "plan --json lacks the number of variants"
     expect 0 "$vkdet" verify --device "$device"
     expect 0 "$vkdet" verify --device "$device" --precision fp16
 done

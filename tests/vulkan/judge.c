@@ -41,6 +41,9 @@ void compare_node(const char *name, const plan *p, size_t index, const reference
             continue;
         }
         const uint64_t count = shape_elements(g->values[v].shape);
+        if (plan_value_on_matrices(p, v)) {
+            reference_widen_for_matrices(bound->data[v], count);
+        }
         if (is_half(p, v)) {
             reference_widen_for_halves(expected->data[v], bound->data[v], count);
         }

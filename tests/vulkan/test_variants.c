@@ -62,15 +62,12 @@ static bool seen_before(trial *t, const plan *p)
     return false;
 }
 
-/* steps of other orders of accumulation than the default's have bounds, not bits, in common */
+/* sums on matrix units have bounds, not bits, in common with the first plan's, a processor's */
 static bool order_differs(const plan *p)
 {
     bool differs = false;
     for (size_t i = 0; i < p->step_count; i++) {
-        differs = differs ||
-                  (p->steps[i].tunable >= 0 && p->options.precision != PLAN_FP32 &&
-                   p->steps[i].variant_index > 0 && strcmp(p->steps[i].shader, "conv2d") != 0 &&
-                   strcmp(p->steps[i].shader, "depthwise") != 0);
+        differs = differs || p->steps[i].matrix_sums;
     }
     return differs;
 }
