@@ -44,7 +44,8 @@ static status check_range(const weight *w, error *err)
     for (uint64_t i = 0; i < count; i++) {
         if (isfinite(w->data[i]) && fabsf(w->data[i]) >= 65520.0f) {
             return error_set(err, STATUS_LIMIT,
-                             "weight '%s': element %llu is %g, and fp16 ends at 65504; store it as "
+                             "weight '%s': element %llu is %g, which fp16 rounds to infinity (its "
+                             "largest number is 65504, and 65520 rounds beyond it); store it as "
                              "exact or fp32",
                              w->name, (unsigned long long)i, (double)w->data[i]);
         }

@@ -23,19 +23,28 @@ vec4 unpack_halves(uvec2 words)
     return vec4(unpackHalf2x16(words.x), unpackHalf2x16(words.y));
 }
 
-/* `at4` counts fours of elements */
+/* `at4` counts fours of elements. A module that defines FLOATS never sees halves: a driver that does
+ * not fold specialization constants computes both ways. */
 vec4 load4(uint at4, bool packed)
 {
+#ifdef FLOATS
+    return arena4[at4];
+#else
     return packed ? unpack_halves(arena_halves[at4]) : arena4[at4];
+#endif
 }
 
 void store4(uint at4, vec4 v, bool packed)
 {
+#ifdef FLOATS
+    arena4[at4] = v;
+#else
     if (packed) {
         arena_halves[at4] = pack_halves(v);
     } else {
         arena4[at4] = v;
     }
+#endif
 }
 
 /* One element. Two halves come as the bits of a float: every kernel that reads through that view
@@ -62,7 +71,11 @@ float weight1(uint at, bool packed)
 
 vec4 weight4(uint at4, bool packed)
 {
+#ifdef FLOATS
+    return weights4[at4];
+#else
     return packed ? unpack_halves(weight_halves[at4]) : weights4[at4];
+#endif
 }
 
 /* `count` is how many channels there are from the first on (four or more: all); what is behind them

@@ -114,7 +114,8 @@ static status emit_direct(builder *b, const convolution *c, const conv_candidate
         push.branch[i].group_end = push.channel_groups;
     }
     plan_step *step;
-    status s = builder_step(b, KERNEL_CONV2D, "conv2d", c->node, c->name, &step);
+    const char *shader = conv_halves(b, c) ? "conv2d_half" : "conv2d";
+    status s = builder_step(b, KERNEL_CONV2D, shader, c->node, c->name, &step);
     if (s != STATUS_OK) {
         return s;
     }

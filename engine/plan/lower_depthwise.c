@@ -123,7 +123,9 @@ static status emit(builder *b, int index, const depthwise *d, const tile *t)
     };
     uint64_t words = pack->words;
     plan_step *step;
-    s = builder_step(b, KERNEL_DEPTHWISE, "depthwise", index, NULL, &step);
+    uint32_t halves = place_halves(&d->source, &d->target) | weight_halves(b);
+    s = builder_step(b, KERNEL_DEPTHWISE, halves ? "depthwise_half" : "depthwise", index, NULL,
+                     &step);
     if (s != STATUS_OK) {
         return s;
     }

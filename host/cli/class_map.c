@@ -178,10 +178,10 @@ static const char *class_name(const class_map *m, uint32_t id)
     return label ? label : "(no name)";
 }
 
-static int tell_leftovers(const class_map *m, const coco_data *data)
+static int tell_leftovers(const class_map *m, const coco_data *data, const bool *told)
 {
     name_list classes = {.used = 0}, categories = {.used = 0};
-    uint32_t matched = 0;
+    uint32_t matched = 0, unwanted = 0; /* unwanted: left out by --map */
     bool *has_class = calloc((size_t)data->category_count + 1, sizeof *has_class);
     if (!has_class) {
         console_error("out of memory");
@@ -193,6 +193,7 @@ static int tell_leftovers(const class_map *m, const coco_data *data)
             matched++;
         } else if (!is_background(m, id)) {
             name_add(&classes, class_name(m, id));
+            unwanted += told[id];
         }
     }
     for (uint32_t i = 0; i < data->category_count; i++) {
@@ -201,6 +202,12 @@ static int tell_leftovers(const class_map *m, const coco_data *data)
         }
     }
     free(has_class);
+    if (matched == 0 && unwanted == classes.count) {
+        console_error(
+            "val: --map leaves out every class of the model (%s%s): none is left to judge",
+            classes.text, and_more(&classes));
+        return EXIT_USAGE;
+    }
     if (matched == 0) {
         console_error("val: no class of the model (%s%s) is a category of the ground truth (%s%s): "
                       "give --map CLASS=CATEGORY",
@@ -243,7 +250,7 @@ int class_map_make(class_map *m, const vkdet_model *model, const text_list *pair
         }
     }
     if (status == EXIT_GOOD) {
-        status = tell_leftovers(m, data);
+        status = tell_leftovers(m, data, told);
     }
     free(told);
     if (status != EXIT_GOOD) {

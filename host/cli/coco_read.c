@@ -238,10 +238,11 @@ static bool get_number(reader *r, const json_t *entry, const char *member, doubl
 static bool get_crowd(reader *r, const json_t *entry, bool *out)
 {
     const json_t *value = json_object_get(entry, "iscrowd");
-    if (value && !json_is_integer(value) && !json_is_boolean(value)) {
+    json_int_t number = json_is_true(value) ? 1 : json_integer_value(value);
+    if ((value && !json_is_integer(value) && !json_is_boolean(value)) || number < 0 || number > 1) {
         return refuse(r, "\"iscrowd\" is neither 0 nor 1");
     }
-    *out = json_is_true(value) || json_integer_value(value) != 0;
+    *out = number == 1;
     return true;
 }
 
@@ -445,7 +446,10 @@ bool coco_read_results(const char *text, size_t size, const coco_data *data, coc
     *out = (coco_boxes){.items = NULL};
     *fault = (coco_fault){.no_memory = false};
     skip_mark(&r);
-    bool good = peek(&r) == '[' || refuse(&r, "not a list of COCO results: it begins with no [");
+    bool good =
+        peek(&r) == '[' || refuse(&r, "not a list of COCO results: it begins with no [ (what "
+                                      "detect --format coco writes is a document with ids of "
+                                      "its own)");
     good = good && take_list(&r, "results", keep_box) && ends_here(&r);
     good = good && resolve(&r, data, out);
     free(r.boxes);

@@ -5,13 +5,16 @@
 
 #include <string.h>
 
-/* The message of a failed write begins with the file's path. */
+/* The message of a failed write begins with the file's path and a colon. */
 static int exit_of_conversion(vkdet_status status, const char *output)
 {
     if (status == VKDET_ERROR_MEMORY) {
         return EXIT_DEVICE;
     }
-    bool at_output = strncmp(vkdet_error_message(), output, strlen(output)) == 0;
+    const char *message = vkdet_error_message();
+    size_t length = strlen(output);
+    bool at_output =
+        strncmp(message, output, length) == 0 && strncmp(message + length, ": ", 2) == 0;
     return status == VKDET_ERROR_IO && at_output ? EXIT_OUTPUT : EXIT_MODEL;
 }
 
@@ -20,6 +23,11 @@ static int convert_run(const settings *s)
     if (!s->card || !s->output) {
         console_error("convert: %s missing (usage: vkdet convert %s)",
                       s->card ? "--output FILE" : "--card CARD.json", command_convert.operands);
+        return EXIT_USAGE;
+    }
+    if (strcmp(s->output, "-") == 0) {
+        console_error("convert: a container is not written to standard output; ./- would be a file "
+                      "of that name");
         return EXIT_USAGE;
     }
     vkdet_convert_params params = {VKDET_WEIGHTS_EXACT};

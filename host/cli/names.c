@@ -164,9 +164,29 @@ char *names_file(const names *n, const char *stem, const char *ending, const cha
     return path;
 }
 
+/* The folders that path lies in, from the outermost on. One that cannot be made shows when the next
+ * is. */
+static bool make_parents(const char *path)
+{
+    char *parent = strdup(path);
+    for (char *c = parent; c && *c; c++) {
+        if (*c == '/' && c != parent) {
+            *c = 0;
+            (void)mkdir(parent, 0777);
+            *c = '/';
+        }
+    }
+    free(parent);
+    return parent != NULL;
+}
+
 bool folder_make(const char *path, struct stat *st)
 {
-    if (mkdir(path, 0777) != 0 && errno != EEXIST) {
+    bool made = mkdir(path, 0777) == 0 || errno == EEXIST;
+    if (!made && errno == ENOENT) {
+        made = make_parents(path) && (mkdir(path, 0777) == 0 || errno == EEXIST);
+    }
+    if (!made) {
         return false;
     }
     if (stat(path, st) != 0) {

@@ -23,7 +23,7 @@ bool names_reserve(names *n, const char *stem);
  * made there: something has that name, or there is no memory. */
 char *names_file(const names *n, const char *stem, const char *ending, const char **reason);
 
-/* The folder, made when it does not exist (its parents must). False: errno tells. */
+/* The folder, made with its parents when it does not exist. False: errno tells. */
 bool folder_make(const char *path, struct stat *st);
 
 #endif

@@ -6,9 +6,11 @@
 #include "host/cli/detector.h"
 #include "host/cli/val_report.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define DEFAULT_CONF 0.01
 enum { DEFAULT_MAX_DET = 100 };
@@ -82,12 +84,13 @@ static int check_usage(const settings *s)
 {
     if (!s->data || (!s->images && !s->pred)) {
         console_error("val: %s missing (usage: vkdet val %s)",
-                      s->data ? "--images DIR" : "--data COCO.json", command_val.operands);
+                      s->data ? "--images DIR, or --pred RESULTS.json," : "--data COCO.json",
+                      command_val.operands);
         return EXIT_USAGE;
     }
     bool runs = s->images || s->model || s->device || s->map.count || s->conf >= 0 || s->iou > 0 ||
                 s->max_det || s->nms_mode || s->batch || s->slots || s->max_pixels ||
-                s->cache_dir || s->validate;
+                s->cache_dir || s->validate || s->precision || s->threads || s->tune;
     if (s->pred && runs) {
         console_error("val: --pred has the boxes: no model runs, and what is for one does not go "
                       "with it");
@@ -133,6 +136,38 @@ static int read_results(val *v)
         console_note("%s: %llu results are of categories that the ground truth does not list: "
                      "left out",
                      v->settings.pred, (unsigned long long)found->left_out);
+    }
+    return EXIT_GOOD;
+}
+
+static bool is_inside(const char *name)
+{
+    bool inside = name[0] != '/';
+    for (const char *part = name; inside && part;) {
+        inside = strncmp(part, "..", 2) != 0 || (part[2] && part[2] != '/');
+        const char *slash = strchr(part, '/');
+        part = slash ? slash + 1 : NULL;
+    }
+    return inside;
+}
+
+/* What is wrong with all pictures at once is told once, before anything runs. */
+static int check_folder(const val *v)
+{
+    const char *folder = v->settings.images;
+    struct stat st;
+    bool there = stat(folder, &st) == 0;
+    if (!there || !S_ISDIR(st.st_mode)) {
+        console_error("val: --images %s: %s", folder, there ? "not a folder" : strerror(errno));
+        return EXIT_INPUT;
+    }
+    for (uint32_t i = 0; i < v->data.image_count; i++) {
+        const coco_image *image = &v->data.images[i];
+        if (!is_inside(image->file_name)) {
+            console_error("%s: image %lld: \"file_name\": \"%s\" is not a path inside a folder",
+                          v->settings.data, (long long)image->id, image->file_name);
+            return EXIT_INPUT;
+        }
     }
     return EXIT_GOOD;
 }
@@ -186,7 +221,10 @@ static int find_boxes(val *v)
     if (v->settings.pred) {
         return read_results(v);
     }
-    int status = detector_open(&v->detector, &v->settings);
+    int status = check_folder(v);
+    if (status == EXIT_GOOD) {
+        status = detector_open(&v->detector, &v->settings);
+    }
     if (status == EXIT_GOOD) {
         status = class_map_make(&v->map, v->detector.model, &v->settings.map, &v->data);
     }
@@ -233,6 +271,10 @@ static int val_run(const settings *s)
         status = find_boxes(&v);
     }
     bool ran = status == EXIT_INPUT && v.collector.failed > 0; /* but for some pictures */
+    if (ran && v.collector.failed == v.data.image_count) {
+        console_error("val: none of the pictures could be read: there are no figures");
+        ran = false;
+    }
     if (status == EXIT_GOOD || ran) {
         int judged = judge(&v);
         status = judged == EXIT_GOOD ? status : judged;

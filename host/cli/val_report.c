@@ -49,6 +49,11 @@ static effective effective_of(const val_report *v)
     return e;
 }
 
+static const char *precision_of(const val_report *v)
+{
+    return vkdet_precision_name(vkdet_session_precision(v->detector->session));
+}
+
 /* --- JSON --- */
 
 static void json_scores(const coco_score *score)
@@ -87,8 +92,8 @@ static void json_run(const val_report *v)
     json_text(",\"name\":", device.name);
     json_text(",\"driver\":", device.driver);
     (void)printf("},\n\"settings\":{\"conf\":%.9g,\"iou\":%.9g,\"nms_mode\":\"%s\","
-                 "\"max_det\":%" PRIu64 "}",
-                 s->conf, e.iou, e.nms_mode ? e.nms_mode : "", s->max_det);
+                 "\"max_det\":%" PRIu64 ",\"precision\":\"%s\"}",
+                 s->conf, e.iou, e.nms_mode ? e.nms_mode : "", s->max_det, precision_of(v));
 }
 
 static void json_classes(const val_report *v, uint32_t category)
@@ -213,15 +218,15 @@ static void give_run(const val_report *v)
     vkdet_device_info device;
     vkdet_session_device(v->detector->session, &device);
     effective e = effective_of(v);
-    (void)printf("model       %s %s\ndevice      %s, %s\n", v->detector->info.name,
-                 v->detector->info.version, device.id, device.name);
+    (void)printf("model       %s %s\ndevice      %s, %s, %s\n", v->detector->info.name,
+                 v->detector->info.version, device.id, device.name, precision_of(v));
     (void)printf("detections  %" PRIu64 ", scores above %g, overlap %g (%s), at most %" PRIu64
                  " a picture\n",
                  v->overall->found, s->conf, e.iou, e.nms_mode ? e.nms_mode : "-", s->max_det);
     if (v->failed > 0) {
-        (void)printf("failed      %" PRIu32 " pictures: they count as pictures without "
-                     "detections, the figures rest on the other %" PRIu32 "\n",
-                     v->failed, v->data->image_count - v->failed);
+        (void)printf("failed      %" PRIu32 " of the pictures: they count as pictures without "
+                     "detections, the boxes in them as missed\n",
+                     v->failed);
     }
     (void)putchar('\n');
 }

@@ -203,7 +203,7 @@ typedef enum vkdet_weight_type {
     VKDET_WEIGHTS_EXACT = 0, /* tensors whose every value is a binary16 as such, the others as
                                 binary32: nothing is lost */
     VKDET_WEIGHTS_FP16 = 1,  /* binary16, rounded to the nearest, ties to even; but parameters of a
-                                batch norm are not rounded. A value beyond 65504 is
+                                batch norm are not rounded. A value of 65520 or more is
                                 VKDET_ERROR_LIMIT */
     VKDET_WEIGHTS_FP32 = 2
 } vkdet_weight_type;

@@ -358,6 +358,19 @@ static void decode(const tfjs_group *group, const tfjs_weight *w, float *out)
     }
 }
 
+/* A network that was trained into NaN or infinity finds nothing: better said here than later. */
+static status check_finite(const tfjs_weight *w, const float *data, error *err)
+{
+    uint64_t count = shape_elements(w->shape);
+    for (uint64_t i = 0; i < count; i++) {
+        if (!isfinite(data[i])) {
+            return error_set(err, STATUS_MODEL, "weight '%s': element %llu is %s", w->name,
+                             (unsigned long long)i, isnan(data[i]) ? "not a number" : "infinite");
+        }
+    }
+    return STATUS_OK;
+}
+
 status tfjs_weight_get(tfjs_importer *t, const tfjs_call *call, const char *name, const char *other,
                        shape expected, int *index, error *err)
 {
@@ -391,7 +404,10 @@ status tfjs_weight_get(tfjs_importer *t, const tfjs_call *call, const char *name
             return out_of_memory(err);
         }
         decode(&t->weights.groups[w->group], w, data);
-        s = graph_add_weight(t->graph, w->name, expected, data, &w->index, err);
+        s = check_finite(w, data, err);
+        if (s == STATUS_OK) {
+            s = graph_add_weight(t->graph, w->name, expected, data, &w->index, err);
+        }
     }
     *index = w->index;
     return s;

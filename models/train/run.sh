@@ -1,8 +1,8 @@
 #!/bin/sh
 # From photos to a model: run.sh DATA OUT [arguments of models.train.train]
 # DATA holds maskset/ and cc0/ (either may be missing); OUT receives rendered/, last.pt, best.pt,
-# curve.csv and export/ with model.json, weights.bin and card.json. With a `vkdet` on the path it is
-# also packed as export/street-320.vkdet.
+# curve.csv and export/ with model.json, weights.bin and card.json, packed as street-320.vkdet by the
+# program that VKDET names, else the one that ./dev build made, else the one on the path.
 set -eu
 if [ $# -lt 2 ]; then
     echo "usage: run.sh DATA OUT [--epochs N | --hours H] [--seed S] ..." >&2
@@ -24,7 +24,14 @@ done
 OMP_NUM_THREADS=1 "$python" -m models.train.train --data "$out/data" --out "$out" "$@"
 "$python" -m models.train.evaluate "$out/best.pt" --data "$out/data" --out "$out/val.ndjson"
 "$python" -m models.train.export "$out/best.pt" "$out/export" --probe
-if command -v vkdet >/dev/null; then
-    vkdet convert "$out/export/model.json" --card "$out/export/card.json" \
+vkdet=${VKDET:-}
+if [ -z "$vkdet" ] && [ -x build/release/host/cli/vkdet ]; then
+    vkdet=build/release/host/cli/vkdet
+fi
+vkdet=${vkdet:-vkdet}
+if command -v "$vkdet" >/dev/null; then
+    "$vkdet" convert "$out/export/model.json" --card "$out/export/card.json" \
         -o "$out/export/street-320.vkdet"
+else
+    echo "run.sh: no program $vkdet: export/ is not packed (./dev build makes one, VKDET names another)" >&2
 fi

@@ -89,7 +89,7 @@ class Recipe(unittest.TestCase):
         net = network.Network(64, WIDTHS, DEPTHS)
         matcher = anchors.Matcher(64)
         maker = augment.Maker(data.load(self.data, "train"), 64, network.SIDE)
-        feeder = train.Feeder(maker, 4, 5, lambda: False)
+        feeder = train.Feeder(maker, 4, 5, lambda made: False)
         pixels, boxes, labels, ignored = feeder.queue.get()
         feeder.close()
         optimiser = torch.optim.Adam(net.parameters(), 1e-2)

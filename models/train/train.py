@@ -1,7 +1,8 @@
 """Trains the detector: python -m models.train.train --data DIR --out DIR [--hours H | --epochs N].
 
 Writes OUT/last.pt (everything needed to go on: weights, their average, optimiser), OUT/best.pt
-(averaged weights with the best mAP50 on the val photos) and OUT/curve.csv. Seeded; two runs agree
+(averaged weights with the best mAP50 on the val photos), OUT/final.pt (those of the end) and
+OUT/curve.csv. Seeded; two runs agree
 bit for bit only on the same machine, thread count and library versions, and when the length is
 given in epochs.
 """
@@ -53,7 +54,9 @@ class Feeder:
     """Makes batches in a thread beside the training (OpenCV lets go of the interpreter lock)."""
 
     def __init__(self, maker, batch, seed, gentle):
+        """gentle(n): whether the n-th batch from here on is of gentle samples."""
         self.maker, self.batch, self.gentle = maker, batch, gentle
+        self.made = 0
         self.rng = np.random.default_rng(seed)
         self.queue = queue.Queue(4)
         self.stopping = False
@@ -72,8 +75,10 @@ class Feeder:
 
     def make(self):
         pixels, boxes, labels, ignored = [], [], [], []
+        gentle = self.gentle(self.made)
+        self.made += 1
         for i in range(self.batch):
-            picture, box, label, rest = self.maker.sample(self.rng, self.gentle())
+            picture, box, label, rest = self.maker.sample(self.rng, gentle)
             pixels.append(picture)
             boxes.append(np.concatenate((np.full((len(box), 1), i), box), 1))
             labels.append(label)
@@ -116,6 +121,8 @@ def main(argv=None):
                         "starts anew")
     options = parser.parse_args(argv)
     os.makedirs(options.out, exist_ok=True)
+    if os.path.exists(os.path.join(options.out, "best.pt")):
+        raise SystemExit(f"{options.out}: holds the best.pt of another run; name another folder")
     torch.set_num_threads(options.threads)
     cv2.setNumThreads(1)
     torch.manual_seed(options.seed)
@@ -157,7 +164,9 @@ def main(argv=None):
                 maker = augment.Maker(photos, side, network.SIDE,
                                       portraits=options.portraits)
                 feeder = Feeder(maker, options.batch, (options.seed, side),
-                                lambda: progress > 0.9)
+                                lambda made, done=epoch * steps:
+                                (progress if options.hours else
+                                 (done + made) / (options.epochs * steps)) > 0.9)
             net.train()
             sums = np.zeros(2)
             for step in range(steps):
@@ -206,6 +215,7 @@ def main(argv=None):
             stream.flush()
             print(*row, flush=True)
     feeder.close()
+    torch.save(average.state_dict(), os.path.join(options.out, "final.pt"))
 
 
 if __name__ == "__main__":

@@ -117,6 +117,8 @@ static const struct {
     {WITH_BOX(",\"bbox\":[1,2,1e999,4]"), "real number overflow"},
     {WITH_BOX(",\"bbox\":[1,2,3,4],\"area\":null"), "\"area\" is not a number"},
     {WITH_BOX(",\"bbox\":[1,2,3,4],\"iscrowd\":\"0\""), "\"iscrowd\" is neither 0 nor 1"},
+    {WITH_BOX(",\"bbox\":[1,2,3,4],\"iscrowd\":2"), "\"iscrowd\" is neither 0 nor 1"},
+    {WITH_BOX(",\"bbox\":[1,2,3,4],\"iscrowd\":-1"), "\"iscrowd\" is neither 0 nor 1"},
     {"{" IMAGES "," CATEGORIES ",\"annotations\":[{\"image_id\":1,\"bbox\":[1,2,3,4]}]}",
      "annotations[0]: \"category_id\" is missing"},
 };

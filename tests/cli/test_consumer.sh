@@ -48,3 +48,13 @@ if "$vkdet" inspect -q -m builtin >out 2>err; then
     expect 0 env -i "$prefix/bin/vkdet" detect -q --device reference --cache-dir '' pics/two.ppm
 fi
 [ -e "$prefix/share/man/man1/vkdet.1" ] || fail "the manual page is not installed"
+
+# what the installed documents link to is installed
+documents=$(find "$prefix/share/doc" -name '*.md')
+[ -n "$documents" ] || fail "no documents are installed"
+for document in $documents; do
+    grep -o '](\([^)#]*\))' "$document" | sed 's/^](//; s/)$//' | grep -v '^https*:' >links || true
+    while read -r link; do
+        [ -e "$(dirname -- "$document")/$link" ] || fail "$document links to $link, which is not there"
+    done <links
+done

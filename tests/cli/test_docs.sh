@@ -23,6 +23,13 @@ for command in detect val convert inspect plan verify devices bench; do
     grep -q "^.B vkdet $command" manual || fail "docs/vkdet.1 lacks vkdet $command"
 done
 
+# a container begins as FORMAT.md says
+"$vkdet" convert -q "$source/models/street-320/model.json" --card "$source/models/street-320/card.json" --output street.vkdet
+sed -n '/^## The first bytes/,/^## Graph/s/^    000000[0-9a-f]*  \([0-9a-f ]*[0-9a-f]\) *|.*/\1/p' \
+    "$source/models/FORMAT.md" | tr -s ' \n' '  ' | sed 's/ $//' >written
+od -An -v -tx1 -j 8 -N 56 street.vkdet | tr -d '\n' | sed 's/^ //' >real
+cmp -s written real || fail "models/FORMAT.md says $(cat written), a container has $(cat real)"
+
 # the recipe fetches what the card was written for
 sed -n '/^<!-- recipe -->/,/^<!-- end of recipe -->/p' "$source/README.md" >recipe
 grep -oE '^[0-9a-f]{64}' recipe >sums

@@ -57,25 +57,36 @@ says 'standard output'
 
 expect 5 detect --save-img --output toy.vkdet pics/two.ppm
 says 'toy.vkdet'
-expect 5 detect --save-img --output no/such/parent pics/two.ppm
-says 'no/such/parent'
+expect 5 detect --save-img --output toy.vkdet/below pics/two.ppm
+says 'toy.vkdet/below'
+expect 0 detect --save-img --output not/yet/there pics/two.ppm
+expect 0 detect --save-img --output "$work/nor//this/" pics/two.ppm
+for folder in not/yet/there nor/this; do
+    [ -n "$(ls $folder)" ] || fail "nothing was written into $folder"
+done
 if [ "$(id -u)" -ne 0 ]; then
     mkdir closed
     chmod 555 closed
     expect 5 detect --save-img --output closed pics/two.ppm
 fi
 expect 5 "$vkdet" convert model.json --card card.json --output no/such/folder/toy.vkdet
+# an input that is missing is no failed output, although its path begins with the output's
+expect 4 "$vkdet" convert missing.json --card card.json --output missing
+expect 4 "$vkdet" convert model.json --card ./nocard.json --output ./n
+expect 2 "$vkdet" convert model.json --card card.json --output -
+says 'not written to standard output'
+[ ! -e - ] || fail "convert made a file named -"
 
 # SIGTERM: what is under way is finished, the document is closed, the status tells the signal
 for format in ndjson csv coco; do
-    rm -f open
+    rm -f open out # an old one would look like a result
     mkfifo open
     "$vkdet" detect --device reference --format "$format" - <open >out 2>err &
     run=$!
     exec 3>open
     echo pics/two.ppm >&3
     i=0
-    while ! grep -q two.ppm out && [ "$i" -lt 600 ]; do
+    while ! grep -qs two.ppm out && [ "$i" -lt 600 ]; do
         sleep 0.1
         i=$((i + 1))
     done

@@ -46,7 +46,7 @@ silent
 sed 's/  *$//' out >got
 same 'data        4 pictures, 4 boxes and 0 crowds in 2 categories
 model       toy 1
-device      reference, scalar reference on the CPU
+device      reference, scalar reference on the CPU, fp32
 detections  4, scores above 0.01, overlap 0.5 (tfjs), at most 100 a picture
 
 figure             IoU        area    boxes   value
@@ -70,7 +70,7 @@ mask          2       0      2  1.000  1.000' got
 expect 0 val -q --data all.json --images pics --json
 figures 1 1 1
 has pictures 4 boxes 4 detections 4 ar_large -1
-grep -q '"settings":{"conf":0.01,"iou":0.5,"nms_mode":"tfjs","max_det":100}' out || fail "settings"
+grep -q '"settings":{"conf":0.01,"iou":0.5,"nms_mode":"tfjs","max_det":100,"precision":"fp32"}' out || fail "settings"
 grep -q '^{"id":2,"name":"no_mask","classes":\[1\],' out || fail "a category's line"
 cp out one.json
 expect 0 val -q --data all.json --images pics --json --batch 3 --slots 1
@@ -114,6 +114,8 @@ for wrong in 'mask CLASS=CATEGORY' 'hat=mask no_class_"hat"' '2=mask no_class_"2
     expect 2 val --data all.json --images pics --map "${wrong% *}"
     says "$(printf '%s' "${wrong##* }" | tr _ ' ')"
 done
+expect 2 val --data all.json --images pics --map mask= --map no_mask=
+says 'val: --map leaves out every class of the model (mask, no_mask)'
 expect 2 val --data all.json --images pics --map mask=mask --map 0=no_mask
 says 'the class has been mapped before'
 
@@ -126,12 +128,33 @@ for name in text.jpg 'missing.ppm: No such file' 'folder: not a file' '*.ppm: No
     says "pics/$name"
 done
 lines err 5
-grep -q '^failed      5 pictures: .* without detections, the figures rest on the other 4$' out || fail "failed"
+grep -q '^failed      5 of the pictures: .* without detections, the boxes in them as missed$' out || fail "failed"
 expect 1 val -q --data bad.json --images pics --json --batch 4
 figures 1 1 1
 has pictures 9 pictures_failed 5
-expect 1 val -q --data all.json --images nowhere --json
-figures 0 0 0
+
+# what is wrong with all of them is told once, and there are no figures
+mkdir bare
+for folder in 'nowhere No such file' 'all.json not a folder'; do
+    expect 1 val -q --data all.json --images "${folder%% *}" --json
+    says "--images ${folder%% *}: ${folder#* }"
+    lines err 1
+    [ ! -s out ] || fail "figures without a folder"
+done
+expect 1 val -q --data all.json --images bare --json
+says 'none of the pictures could be read'
+[ ! -s out ] || fail "figures without pictures"
+for path in ../pics/red.ppm /etc/passwd a/../../red.ppm pics/..; do
+    sed "s,red.ppm,$path," all.json >outside.json
+    expect 1 val --data outside.json --images pics
+    says "outside.json: image 1: \"file_name\": \"$path\" is not a path inside a folder"
+    lines err 1
+done
+sed 's,red.ppm,.././..two/red.ppm,; s,\.\./,,' all.json >inside.json
+mkdir pics/..two
+cp pics/red.ppm pics/..two/red.ppm
+expect 0 val --data inside.json --images pics --json
+figures 1 1 1
 sed 's/"width": 32/"width": 33/' all.json >size.json
 expect 0 val --data size.json --images pics --json
 says '1 pictures do not have the size that the ground truth says, pics/green.ppm is the first'
@@ -152,16 +175,22 @@ expect 1 "$vkdet" val --data all.json --pred strange.json
 says 'strange.json: results[0]: the ground truth lists no image 6'
 expect 1 "$vkdet" val --data all.json --pred all.json
 says 'all.json: not a list of COCO results'
+says 'detect --format coco'
 
 # what makes no sense
 expect 2 val
 says '--data COCO.json missing'
 expect 2 val --data all.json
-says '--images DIR missing'
+says '--images DIR, or --pred RESULTS.json, missing'
 expect 2 val --data all.json --images pics extra
 expect 2 val --data all.json --images pics --nms-mode none
 expect 2 val --data all.json --pred results.json
 says '--pred has the boxes'
+for option in '--precision fp16' '--threads 2' '--tune off'; do
+    # shellcheck disable=SC2086
+    expect 2 "$vkdet" val --data all.json --pred results.json $option
+    says '--pred has the boxes'
+done
 expect 1 val --data none.json --images pics
 says 'none.json: No such file'
 expect 1 val --data results.json --images pics

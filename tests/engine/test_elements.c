@@ -54,7 +54,7 @@ static void test_inner_values(void **state)
         assert_true(p->steps[i].bytes_written <= exact->steps[i].bytes_written);
         assert_true(p->steps[i].weight_bytes <= exact->steps[i].weight_bytes);
     }
-    assert_int_equal(2 * find_step(p, "depthwise")->bytes_read,
+    assert_int_equal(2 * find_step(p, "depthwise_half")->bytes_read,
                      find_step(exact, "depthwise")->bytes_read);
     plan_destroy(exact);
     plan_destroy(p);
@@ -230,8 +230,8 @@ static void test_packed_kernels(void **state)
     struct conv2d_push conv;
     struct depthwise_push depthwise;
     struct dense_push dense;
-    memcpy(&conv, find_step(p, "conv2d")->push, sizeof conv);
-    memcpy(&depthwise, find_step(p, "depthwise")->push, sizeof depthwise);
+    memcpy(&conv, find_step(p, "conv2d_half")->push, sizeof conv);
+    memcpy(&depthwise, find_step(p, "depthwise_half")->push, sizeof depthwise);
     memcpy(&dense, find_step(p, "dense")->push, sizeof dense);
     const node *nodes = b.g->nodes;
     const weight *weights = b.g->weights;

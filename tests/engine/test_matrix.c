@@ -102,7 +102,7 @@ static void test_targets(void **state)
     other.target.vendor = VENDOR_SOFTWARE; /* there, but not the default */
     assert_true(count_of(&s, other, "conv2d_matrix") > 0);
     plan_again(&s, other, 0);
-    assert_string_equal(conv_step(s.plan)->shader, "conv2d");
+    assert_string_equal(conv_step(s.plan)->shader, "conv2d_half");
 
     other = o;
     other.precision = PLAN_FP32;

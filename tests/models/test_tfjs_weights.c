@@ -55,10 +55,10 @@ static void uint16_is_scaled_in_double(void **state)
 static void float16_is_exact(void **state)
 {
     (void)state;
-    /* 1, -2, largest, smallest normal, smallest subnormal, -infinity */
+    /* 1, -2, largest, smallest normal, smallest subnormal, least */
     static const unsigned char bytes[12] = {0x00, 0x3c, 0x00, 0xc0, 0xff, 0x7b,
-                                            0x00, 0x04, 0x01, 0x00, 0x00, 0xfc};
-    static const float expected[6] = {1.0f, -2.0f, 65504.0f, 0x1p-14f, 0x1p-24f, -INFINITY};
+                                            0x00, 0x04, 0x01, 0x00, 0xff, 0xfb};
+    static const float expected[6] = {1.0f, -2.0f, 65504.0f, 0x1p-14f, 0x1p-24f, -65504.0f};
     fixture f;
     fixture_init(&f, 1, 2, 3);
     fixture_raw(&f, ALPHA("float32", "{'dtype':'float16'}"), bytes, sizeof bytes);
@@ -70,6 +70,28 @@ static void float16_is_exact(void **state)
     f.shards = "['0','1','2','3']";
     f.shard_size = 3;
     expect_alpha(&f, expected);
+}
+
+static void weights_are_numbers(void **state)
+{
+    (void)state;
+    static const unsigned char half[12] = {0x00, 0x3c, 0x00, 0xc0, 0x00, 0x00,
+                                           0x00, 0x00, 0x00, 0x00, 0x00, 0xfc};
+    static const float odd[3] = {INFINITY, -INFINITY, NAN};
+    fixture f;
+    for (size_t i = 0; i < 3; i++) {
+        char reason[64];
+        float values[6] = {1, 2, 3, 4, 5, 6};
+        values[i + 1] = odd[i];
+        (void)snprintf(reason, sizeof reason, "weight 'l/alpha': element %zu is %s", i + 1,
+                       i < 2 ? "infinite" : "not a number");
+        fixture_init(&f, 1, 2, 3);
+        fixture_weight(&f, "l/alpha", "1,2,3", values);
+        fixture_refused(&f, prelu(), STATUS_MODEL, reason);
+    }
+    fixture_init(&f, 1, 2, 3);
+    fixture_raw(&f, ALPHA("float32", "{'dtype':'float16'}"), half, sizeof half);
+    fixture_refused(&f, prelu(), STATUS_MODEL, "element 5 is infinite");
 }
 
 /* halves and floats in one group: what follows an odd number of halves is not aligned */
@@ -319,6 +341,7 @@ int main(void)
         cmocka_unit_test(uint8_is_scaled_in_double),
         cmocka_unit_test(uint16_is_scaled_in_double),
         cmocka_unit_test(float16_is_exact),
+        cmocka_unit_test(weights_are_numbers),
         cmocka_unit_test(types_may_be_mixed),
         cmocka_unit_test(weights_go_on_in_the_next_shard),
         cmocka_unit_test(types_that_are_not_used_are_passed_over),
