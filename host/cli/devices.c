@@ -9,9 +9,8 @@
 
 static const char *kind_name(vkdet_device_kind kind)
 {
-    static const char *const names[] = {"reference",   "discrete-gpu", "integrated-gpu",
-                                        "virtual-gpu", "software",     "other",
-                                        "cpu"};
+    static const char *const names[] = {
+        "reference", "discrete-gpu", "integrated-gpu", "virtual-gpu", "software", "other", "cpu"};
     return (size_t)kind < sizeof names / sizeof names[0] ? names[kind] : "other";
 }
 
