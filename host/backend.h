@@ -71,7 +71,7 @@ typedef struct backend_params {
     const detector_head *head; /* NULL for a network without boxes */
     uint32_t max_batch, slots, max_detections;
     bool keep_outputs, keep_all;
-    const char *cache_dir; /* pipeline cache; NULL: none */
+    const char *cache_dir;     /* pipeline cache; NULL: none */
     vkdet_precision precision; /* never auto */
     uint32_t threads;          /* cpu; 0: one a core */
 } backend_params;
@@ -81,9 +81,8 @@ typedef struct backend_params {
 status backend_params_check(const backend_params *p, error *err);
 /* and of a request; head NULL: no boxes. *nms is the request's, its max_detections within the
  * capacity. */
-status backend_request_check(const detector_head *head, uint32_t max_batch,
-                             uint32_t max_detections, const backend_request *request,
-                             nms_params *nms, error *err);
+status backend_request_check(const detector_head *head, uint32_t max_batch, uint32_t max_detections,
+                             const backend_request *request, nms_params *nms, error *err);
 
 /* graph as imported; scalar, one thread (host/reference) */
 status reference_backend_create(const backend_params *params, backend **out, error *err);

@@ -29,7 +29,7 @@ status onednn_status(dnnl_status_t code, const char *what, error *err)
     case dnnl_out_of_memory:
         return error_set(err, STATUS_MEMORY, "oneDNN: %s: out of memory", what);
     case dnnl_unimplemented:
-        return error_set(err, STATUS_UNSUPPORTED, "oneDNN: %s: not implemented on this CPU", what);
+        return error_set(err, STATUS_UNSUPPORTED, "oneDNN: %s: this CPU lacks what it needs", what);
     default:
         return error_set(err, STATUS_DEVICE, "oneDNN: %s failed with status %d", what, (int)code);
     }
