@@ -70,6 +70,13 @@ uint32_t conv_halves(const builder *b, const convolution *c);
 bool conv_any_activation(const convolution *c);
 /* some target's pixels are not aligned */
 bool conv_stores_scalars(const convolution *c);
+/* the constants that every family's kernels have: window, POOL, ANY, SCALAR, HALF */
+void conv_constants(const builder *b, plan_step *s, const convolution *c);
+/* how a pooled map ends: bit 0: the pooled width rounds up; 1: the height */
+uint32_t conv_pool_edges(const convolution *c);
+/* room for a branch's record, bias and so many words of kernel; the record is filled in */
+status conv_pack(builder *b, const branch *br, pack_kind kind, uint64_t kernel_words,
+                 plan_pack **out);
 /* reads, writes, FLOPs and weights of branch br */
 void conv_account(plan_step *s, const convolution *c, const branch *br, uint64_t weight_words);
 /* the same of branch i, and its offsets in the push constants, whose branches begin at byte `at` */

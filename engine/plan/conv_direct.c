@@ -23,36 +23,19 @@ static status pack_branch(builder *b, const convolution *c, const branch *br, pl
     uint32_t blocks = blocks_of(br->channels);
     uint64_t taps = (uint64_t)c->window.kernel_h * c->window.kernel_w;
     uint64_t inputs = round_up4(br->source.channels / c->groups);
-    status s = builder_pack(b, PACK_CONV2D,
-                            CONV2D_RECORD_WORDS + 4 * (uint64_t)blocks +
-                                element_words(b->weight_element, taps * inputs * blocks * 4),
-                            out);
-    if (s == STATUS_OK) {
-        (*out)->weights[0] = br->kernel;
-        (*out)->weights[1] = br->bias;
-        (*out)->record = conv_record(b, br);
-    }
-    return s;
+    return conv_pack(b, br, PACK_CONV2D,
+                     element_words(b->weight_element, taps * inputs * blocks * 4), out);
 }
 
 static status step_variant(builder *b, plan_step *s, const convolution *c, const tile *t, bool any)
 {
     const window *w = &c->window;
-    step_constant(s, SPEC_CONV2D_KERNEL_H, w->kernel_h);
-    step_constant(s, SPEC_CONV2D_KERNEL_W, w->kernel_w);
-    step_constant(s, SPEC_CONV2D_STRIDE_H, w->stride_h);
-    step_constant(s, SPEC_CONV2D_STRIDE_W, w->stride_w);
-    step_constant(s, SPEC_CONV2D_DILATION_H, w->dilation_h);
-    step_constant(s, SPEC_CONV2D_DILATION_W, w->dilation_w);
+    conv_constants(b, s, c);
     step_constant(s, SPEC_CONV2D_TILE_H, t->height);
     step_constant(s, SPEC_CONV2D_TILE_W, t->width);
     step_constant(s, SPEC_CONV2D_BLOCKS, t->blocks);
-    step_constant(s, SPEC_CONV2D_POOL, c->pool);
-    step_constant(s, SPEC_CONV2D_ANY, any);
     step_constant(s, SPEC_CONV2D_ROW_REUSE, tile_row_reuse(&b->target, c, t));
-    step_constant(s, SPEC_CONV2D_SCALAR, conv_stores_scalars(c));
     step_constant(s, SPEC_CONV2D_LANES, t->lane_bits > 0);
-    step_constant(s, SPEC_CONV2D_HALF, conv_halves(b, c));
     s->variant = region_format(b->p->memory, "%ux%u/%u tile %ux%ux%u lanes %u%s%s%s", w->kernel_h,
                                w->kernel_w, w->stride_w, t->height, t->width, 4 * t->blocks,
                                1u << t->lane_bits, c->pool ? " pool" : "", any ? " any" : "",
@@ -83,10 +66,7 @@ static struct conv2d_push push_make(const builder *b, const convolution *c, cons
         push.height = push.source_height = 1;
     }
     push.tiles_x = (push.width + t->width - 1) / t->width;
-    if (c->pool) {
-        push.lanes_pool |= (c->pooled_width * 2 > c->width ? 1u << 8 : 0) |
-                           (c->pooled_height * 2 > c->height ? 1u << 9 : 0);
-    }
+    push.lanes_pool |= conv_pool_edges(c) << 8;
     return push;
 }
 

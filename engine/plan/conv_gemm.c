@@ -86,24 +86,16 @@ static status emit_rows(builder *b, const convolution *c, const char *shader, pa
         .pad = c->window.pad_top << 16 | c->window.pad_left,
         .rows = (uint32_t)rows_of(c),
         .row_width = c->pool ? (c->width + 1) / 2 : c->width,
+        .pool_edges = conv_pool_edges(c),
     };
-    if (c->pool) {
-        push.pool_edges =
-            (c->pooled_width * 2 > c->width ? 1u : 0) | (c->pooled_height * 2 > c->height ? 2u : 0);
-    }
     uint64_t pack_words[CONV2D_BRANCHES] = {0};
     for (uint32_t i = 0; i < c->branch_count; i++) {
         const branch *br = &c->branches[i];
         plan_pack *pack;
-        status s = builder_pack(
-            b, kind, CONV2D_RECORD_WORDS + 4 * (uint64_t)blocks_of(br->channels) + kernel_words[i],
-            &pack);
+        status s = conv_pack(b, br, kind, kernel_words[i], &pack);
         if (s != STATUS_OK) {
             return s;
         }
-        pack->weights[0] = br->kernel;
-        pack->weights[1] = br->bias;
-        pack->record = conv_record(b, br);
         push.branch[i].record = (uint32_t)pack->offset;
         pack_words[i] = pack->words;
         push.column_groups += (uint32_t)ceil_divide(br->channels, chosen->sizes[SIZE_COLUMNS]);
@@ -123,17 +115,7 @@ static status emit_rows(builder *b, const convolution *c, const char *shader, pa
     for (uint32_t i = 0; i < c->branch_count; i++) {
         conv_branch(step, c, i, offsetof(struct conv2d_gemm_push, branch), pack_words[i]);
     }
-    const window *w = &c->window;
-    step_constant(step, SPEC_CONV2D_KERNEL_H, w->kernel_h);
-    step_constant(step, SPEC_CONV2D_KERNEL_W, w->kernel_w);
-    step_constant(step, SPEC_CONV2D_STRIDE_H, w->stride_h);
-    step_constant(step, SPEC_CONV2D_STRIDE_W, w->stride_w);
-    step_constant(step, SPEC_CONV2D_DILATION_H, w->dilation_h);
-    step_constant(step, SPEC_CONV2D_DILATION_W, w->dilation_w);
-    step_constant(step, SPEC_CONV2D_POOL, c->pool);
-    step_constant(step, SPEC_CONV2D_ANY, conv_any_activation(c));
-    step_constant(step, SPEC_CONV2D_SCALAR, conv_stores_scalars(c));
-    step_constant(step, SPEC_CONV2D_HALF, conv_halves(b, c));
+    conv_constants(b, step, c);
     step_constant(step, SPEC_GEMM_ROWS, chosen->sizes[SIZE_ROWS]);
     step_constant(step, SPEC_GEMM_COLUMNS, chosen->sizes[SIZE_COLUMNS]);
     step_constant(step, SPEC_GEMM_DEPTH, chosen->sizes[SIZE_DEPTH]);

@@ -80,6 +80,41 @@ bool conv_stores_scalars(const convolution *c)
     return scalars;
 }
 
+void conv_constants(const builder *b, plan_step *s, const convolution *c)
+{
+    const window *w = &c->window;
+    step_constant(s, SPEC_CONV2D_KERNEL_H, w->kernel_h);
+    step_constant(s, SPEC_CONV2D_KERNEL_W, w->kernel_w);
+    step_constant(s, SPEC_CONV2D_STRIDE_H, w->stride_h);
+    step_constant(s, SPEC_CONV2D_STRIDE_W, w->stride_w);
+    step_constant(s, SPEC_CONV2D_DILATION_H, w->dilation_h);
+    step_constant(s, SPEC_CONV2D_DILATION_W, w->dilation_w);
+    step_constant(s, SPEC_CONV2D_POOL, c->pool);
+    step_constant(s, SPEC_CONV2D_ANY, conv_any_activation(c));
+    step_constant(s, SPEC_CONV2D_SCALAR, conv_stores_scalars(c));
+    step_constant(s, SPEC_CONV2D_HALF, conv_halves(b, c));
+}
+
+uint32_t conv_pool_edges(const convolution *c)
+{
+    return !c->pool ? 0
+                    : (c->pooled_width * 2 > c->width ? 1u : 0) |
+                          (c->pooled_height * 2 > c->height ? 2u : 0);
+}
+
+status conv_pack(builder *b, const branch *br, pack_kind kind, uint64_t kernel_words,
+                 plan_pack **out)
+{
+    status s = builder_pack(
+        b, kind, CONV2D_RECORD_WORDS + 4 * (uint64_t)blocks_of(br->channels) + kernel_words, out);
+    if (s == STATUS_OK) {
+        (*out)->weights[0] = br->kernel;
+        (*out)->weights[1] = br->bias;
+        (*out)->record = conv_record(b, br);
+    }
+    return s;
+}
+
 void conv_branch(plan_step *s, const convolution *c, uint32_t i, size_t at, uint64_t weight_words)
 {
     const branch *br = &c->branches[i];

@@ -11,44 +11,6 @@ enum {
     HOST_BUFFER = 64 << 20 /* at most: pinning memory takes time */
 };
 
-static status layouts_create(peaks_rig *r, error *err)
-{
-    device *d = &r->dev;
-    VkDescriptorSetLayoutBinding bindings[PEAK_BINDING_COUNT];
-    for (uint32_t i = 0; i < PEAK_BINDING_COUNT; i++) {
-        bindings[i] = (VkDescriptorSetLayoutBinding){
-            .binding = i,
-            .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
-            .descriptorCount = 1,
-            .stageFlags = VK_SHADER_STAGE_COMPUTE_BIT,
-        };
-    }
-    const VkDescriptorSetLayoutCreateInfo set_info = {
-        .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
-        .bindingCount = PEAK_BINDING_COUNT,
-        .pBindings = bindings,
-    };
-    status s = device_check(
-        d, d->call.CreateDescriptorSetLayout(d->handle, &set_info, NULL, &r->set_layout),
-        "vkCreateDescriptorSetLayout", err);
-    if (s) {
-        r->set_layout = VK_NULL_HANDLE;
-        return s;
-    }
-    const VkPipelineLayoutCreateInfo info = {
-        .sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
-        .setLayoutCount = 1,
-        .pSetLayouts = &r->set_layout,
-        .pushConstantRangeCount = 1,
-        .pPushConstantRanges =
-            &(VkPushConstantRange){VK_SHADER_STAGE_COMPUTE_BIT, 0, sizeof(struct peak_push)},
-    };
-    s = device_check(d, d->call.CreatePipelineLayout(d->handle, &info, NULL, &r->layout),
-                     "vkCreatePipelineLayout", err);
-    r->layout = s ? VK_NULL_HANDLE : r->layout;
-    return s;
-}
-
 static status commands_create(peaks_rig *r, error *err)
 {
     device *d = &r->dev;
@@ -296,7 +258,8 @@ status peaks_rig_create(const vulkan_instance *v, uint32_t index, const logger *
     *out = (peaks_rig){0};
     status s = device_create(v, index, log, &out->dev, err);
     if (!s) {
-        s = layouts_create(out, err);
+        s = pipelines_layouts(&out->dev, PEAK_BINDING_COUNT, sizeof(struct peak_push),
+                              &out->set_layout, &out->layout, err);
     }
     if (!s) {
         s = commands_create(out, err);

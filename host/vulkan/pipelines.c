@@ -5,6 +5,7 @@
 #include "shaders/interface.h"
 #include "shaders/shaders.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -42,10 +43,12 @@ static void build_destroy(device *d, const allocator *a, build *b, uint32_t coun
     memory_release(a, b->infos);
 }
 
-static status layouts_create(device *d, pipelines *out, error *err)
+status pipelines_layouts(device *d, uint32_t buffers, uint32_t push_bytes,
+                         VkDescriptorSetLayout *set_layout, VkPipelineLayout *layout, error *err)
 {
     VkDescriptorSetLayoutBinding bindings[BINDING_COUNT];
-    for (uint32_t i = 0; i < BINDING_COUNT; i++) {
+    assert(buffers <= BINDING_COUNT);
+    for (uint32_t i = 0; i < buffers; i++) {
         bindings[i] = (VkDescriptorSetLayoutBinding){
             .binding = i,
             .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
@@ -55,28 +58,27 @@ static status layouts_create(device *d, pipelines *out, error *err)
     }
     const VkDescriptorSetLayoutCreateInfo set_info = {
         .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
-        .bindingCount = BINDING_COUNT,
+        .bindingCount = buffers,
         .pBindings = bindings,
     };
-    status s = device_check(
-        d, d->call.CreateDescriptorSetLayout(d->handle, &set_info, NULL, &out->set_layout),
-        "vkCreateDescriptorSetLayout", err);
+    status s =
+        device_check(d, d->call.CreateDescriptorSetLayout(d->handle, &set_info, NULL, set_layout),
+                     "vkCreateDescriptorSetLayout", err);
     if (s) {
-        out->set_layout = VK_NULL_HANDLE;
+        *set_layout = VK_NULL_HANDLE;
         return s;
     }
     const VkPipelineLayoutCreateInfo layout_info = {
         .sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
         .setLayoutCount = 1,
-        .pSetLayouts = &out->set_layout,
+        .pSetLayouts = set_layout,
         .pushConstantRangeCount = 1,
-        .pPushConstantRanges =
-            &(VkPushConstantRange){VK_SHADER_STAGE_COMPUTE_BIT, 0, PLAN_MAX_PUSH * 4},
+        .pPushConstantRanges = &(VkPushConstantRange){VK_SHADER_STAGE_COMPUTE_BIT, 0, push_bytes},
     };
-    s = device_check(d, d->call.CreatePipelineLayout(d->handle, &layout_info, NULL, &out->layout),
+    s = device_check(d, d->call.CreatePipelineLayout(d->handle, &layout_info, NULL, layout),
                      "vkCreatePipelineLayout", err);
     if (s) {
-        out->layout = VK_NULL_HANDLE;
+        *layout = VK_NULL_HANDLE;
     }
     return s;
 }
@@ -203,7 +205,8 @@ status pipelines_create(device *d, const allocator *a, const plan *p, VkPipeline
     for (uint32_t i = 0; i < PLAN_MAX_CONSTANTS; i++) {
         entries[i] = (VkSpecializationMapEntry){i, i * 4, 4};
     }
-    status s = layouts_create(d, out, err);
+    status s =
+        pipelines_layouts(d, BINDING_COUNT, PLAN_MAX_PUSH * 4, &out->set_layout, &out->layout, err);
     if (!s && p->step_count) {
         s = unique_find(a, p, out, &b, err);
     }

@@ -15,6 +15,10 @@ typedef struct pipelines {
 
 status pipelines_create(device *d, const allocator *a, const plan *p, VkPipelineCache cache,
                         pipelines *out, error *err);
+/* A set of so many storage buffers, at most BINDING_COUNT, and a layout of that set and push
+ * constants. What was made is set also on failure; the rest is VK_NULL_HANDLE. */
+status pipelines_layouts(device *d, uint32_t buffers, uint32_t push_bytes,
+                         VkDescriptorSetLayout *set_layout, VkPipelineLayout *layout, error *err);
 /* What vkCreateComputePipelines answered: anything but VK_SUCCESS is a failure. */
 status pipelines_check(device *d, VkResult r, error *err);
 void pipelines_destroy(device *d, const allocator *a, pipelines *p);

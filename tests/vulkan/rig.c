@@ -93,9 +93,11 @@ int rig_teardown(void **state)
     vulkan_instance_destroy(rig.instance);
     rig.instance = NULL;
     if (messages) {
-        print_error("the validation layers said %llu things\n", (unsigned long long)messages);
+        (void)fprintf(stderr, "the validation layers had %llu messages\n",
+                      (unsigned long long)messages);
+        exit(EXIT_FAILURE); /* cmocka does not count what fails in a group's teardown */
     }
-    return messages ? -1 : 0;
+    return 0;
 }
 
 void rig_assert_silent(void)
