@@ -5,7 +5,7 @@
 #include "host/cli/bench_document.h"
 
 #include "host/cli/report.h"
-#include "host/cli/text.h"
+#include "host/client/text.h"
 
 #include <math.h>
 #include <stdarg.h>

@@ -30,6 +30,6 @@ typedef struct command {
 } command;
 
 extern const command command_detect, command_val, command_convert, command_inspect, command_plan,
-    command_verify, command_devices, command_bench;
+    command_verify, command_devices, command_bench, command_serve;
 
 #endif

@@ -26,9 +26,9 @@ static const command command_help = {
     .run = help_run,
 };
 
-static const command *const table[] = {&command_detect,  &command_val,   &command_convert,
-                                       &command_inspect, &command_plan,  &command_verify,
-                                       &command_devices, &command_bench, &command_help};
+static const command *const table[] = {
+    &command_detect, &command_val,     &command_convert, &command_inspect, &command_plan,
+    &command_verify, &command_devices, &command_bench,   &command_serve,   &command_help};
 enum { TABLE_COUNT = sizeof table / sizeof table[0] };
 
 static const command *command_find(const char *name)

@@ -1,7 +1,7 @@
 /* Stems by a hash set of those given out, files by looking on disk. */
 #include "host/cli/names.h"
 
-#include "host/cli/text.h"
+#include "host/client/text.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -55,6 +55,8 @@ typedef enum option_id {
     OPTION_COMPARE,
     OPTION_NOISE,
     OPTION_FROM,
+    OPTION_HOST,
+    OPTION_PORT,
     OPTION_JSON,
     OPTION_VALIDATE,
     OPTION_VERBOSE,
@@ -77,6 +79,7 @@ typedef struct settings {
     const char *data, *images, *pred;
     const char *precision, *tune;
     const char *scenario, *stage, *batches, *size, *report, *compare, *from; /* of bench */
+    const char *host, *port;                                                 /* of serve */
     text_list map;
     double conf; /* negative: not given; 0 is a threshold like any other */
     double iou;

@@ -9,8 +9,8 @@
 #include "host/cli/command.h"
 #include "host/cli/console.h"
 #include "host/cli/interrupt.h"
-#include "host/cli/marks.h"
 #include "host/cli/open.h"
+#include "host/cli/save.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,19 +53,6 @@ static bool stop(pipeline *p, int status, const char *reason)
     return false;
 }
 
-/* The library's messages about a file begin with its path, others do not: what follows the path.
- * The library shows control characters as '?'. */
-static const char *without_path(const char *message, const char *path)
-{
-    const char *m = message;
-    for (; *path; m++, path++) {
-        if (*m != *path && *m != '?') {
-            return message;
-        }
-    }
-    return strncmp(m, ": ", 2) == 0 ? m + 2 : message;
-}
-
 /* One picture through the writer. result NULL: it failed. */
 static bool emit(pipeline *p, picture *one, const vkdet_result *result)
 {
@@ -85,8 +72,7 @@ static bool emit(pipeline *p, picture *one, const vkdet_result *result)
         }
     } else {
         const char *reason = one->message ? one->message : "out of memory";
-        (void)snprintf(message, sizeof message, "%s: %s", *r.image ? r.image : "\"\"",
-                       without_path(reason, r.image));
+        record_reason(message, sizeof message, r.image, reason);
         r.error = vkdet_status_name(one->status);
         r.message = message;
         p->failed++;
@@ -94,7 +80,7 @@ static bool emit(pipeline *p, picture *one, const vkdet_result *result)
     }
     bool good = w->format->write(w, &r);
     if (good && result && p->params.save_pictures) {
-        good = marks_save(w, &r, one->image);
+        good = save_picture(w, &r, one->image);
     }
     if (!good) {
         return stop(p, EXIT_OUTPUT, w->failure);

@@ -4,7 +4,7 @@
 #include "host/cli/command.h"
 #include "host/cli/console.h"
 #include "host/cli/open.h"
-#include "host/cli/text.h"
+#include "host/client/text.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -4,7 +4,7 @@
 #include "host/cli/command.h"
 #include "host/cli/console.h"
 #include "host/cli/report.h"
-#include "host/cli/text.h"
+#include "host/client/text.h"
 
 #include <inttypes.h>
 #include <stdio.h>

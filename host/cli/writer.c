@@ -17,12 +17,6 @@ const writer_format *writer_format_find(const char *name)
     return NULL;
 }
 
-const char *writer_label(const writer *w, uint32_t class_id)
-{
-    const char *label = vkdet_model_label(w->model, class_id, w->language);
-    return label ? label : "";
-}
-
 bool writer_fail(writer *w, const char *subject, const char *reason)
 {
     (void)snprintf(w->failure, sizeof w->failure, "%s: %s", subject, reason);

@@ -3,22 +3,12 @@
 #define HOST_CLI_WRITER_H
 
 #include "host/cli/names.h"
+#include "host/client/record.h"
 
 #include "vkdet.h"
 
 #include <stdbool.h>
 #include <stdio.h>
-
-/* One input, in input order: its detections, or why there are none. */
-typedef struct record {
-    const char *image; /* as named by the user or found in a folder */
-    uint64_t index;
-    uint32_t width, height, orientation;
-    const vkdet_detection *detections;
-    uint32_t count;
-    const char *error, *message; /* status name and reason; error NULL: it went well */
-    const char *stem;            /* for files in --output; NULL when the run writes none */
-} record;
 
 typedef struct writer writer;
 
@@ -45,8 +35,6 @@ struct writer {
 
 const writer_format *writer_format_find(const char *name);
 
-/* "" when the model knows no name */
-const char *writer_label(const writer *w, uint32_t class_id);
 /* Remembers why; returns false. subject is a path or "standard output". */
 bool writer_fail(writer *w, const char *subject, const char *reason);
 /* Sends on what was written, so that a reader of the pipe sees it now. */

@@ -1,7 +1,7 @@
 /* COCO: one JSON document. Images stream out as they come; annotations wait in a temporary file
  * until the images are through, so that memory stays bounded. */
-#include "host/cli/text.h"
 #include "host/cli/writer.h"
+#include "host/client/text.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -87,7 +87,7 @@ static bool coco_end(writer *w)
             continue;
         }
         (void)fprintf(w->out, "%s{\"id\":%" PRIu32 ",\"name\":", first ? "\n" : ",\n", i);
-        text_json_string(w->out, writer_label(w, i));
+        text_json_string(w->out, record_label(w->model, w->language, i));
         (void)fputc('}', w->out);
         first = false;
     }

@@ -1,8 +1,8 @@
 /* CSV (RFC 4180 quoting, line feed at the end of a line): a header, then one line a detection. An
  * input without detections has one line whose detection fields are empty; one that failed has its
  * reason in the last field. */
-#include "host/cli/text.h"
 #include "host/cli/writer.h"
+#include "host/client/text.h"
 
 #include <inttypes.h>
 
@@ -40,7 +40,7 @@ static bool csv_write(writer *w, const record *r)
         const vkdet_detection *d = &r->detections[i];
         write_head(w, r);
         (void)fprintf(w->out, ",%" PRIu32 ",", d->class_id);
-        text_csv_field(w->out, writer_label(w, d->class_id));
+        text_csv_field(w->out, record_label(w->model, w->language, d->class_id));
         (void)fputc(',', w->out);
         text_float(w->out, d->score);
         for (int k = 0; k < 4; k++) {

@@ -1,7 +1,7 @@
 /* YOLO: one text file a picture in --output, a line a detection: class, box centre and size in
  * fractions of the picture, score. classes.txt names the classes, one a line. */
-#include "host/cli/text.h"
 #include "host/cli/writer.h"
+#include "host/client/text.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -44,7 +44,7 @@ static bool yolo_begin(writer *w)
     bool good = file != NULL;
     if (file) {
         for (uint32_t i = 0; i < w->class_count; i++) {
-            (void)fprintf(file, "%s\n", writer_label(w, i));
+            (void)fprintf(file, "%s\n", record_label(w->model, w->language, i));
         }
         good = close_text(w, file, path);
     }

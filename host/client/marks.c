@@ -1,9 +1,8 @@
-/* Colours, label texts, and --save-img. */
-#include "host/cli/marks.h"
+/* Colours and label texts of detections. */
+#include "host/client/marks.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 enum { TEXT_SIZE = 160 };
 
@@ -26,48 +25,31 @@ static uint32_t mark_colour(const vkdet_model *model, uint32_t class_id)
     return palette[class_id % (sizeof palette / sizeof palette[0])];
 }
 
-static bool draw(writer *w, const record *r, vkdet_image *image)
+vkdet_status marks_draw(vkdet_image *image, const record *r, const vkdet_model *model,
+                        const char *language, const char **reason)
 {
     if (r->count == 0) {
-        return true;
+        return VKDET_OK;
     }
     vkdet_mark *marks = calloc(r->count, sizeof *marks);
     char *texts = calloc(r->count, TEXT_SIZE);
-    bool good = marks && texts;
-    if (!good) {
-        (void)writer_fail(w, r->image, "out of memory for marks");
-    } else {
+    vkdet_status status = VKDET_ERROR_MEMORY;
+    *reason = "out of memory for marks";
+    if (marks && texts) {
         /* the strongest last, on top of the others */
         for (uint32_t i = 0; i < r->count; i++) {
             const vkdet_detection *d = &r->detections[r->count - 1 - i];
             char *text = texts + (size_t)i * TEXT_SIZE;
-            (void)snprintf(text, TEXT_SIZE, "%.140s %.2f", writer_label(w, d->class_id),
-                           (double)d->score);
+            (void)snprintf(text, TEXT_SIZE, "%.140s %.2f",
+                           record_label(model, language, d->class_id), (double)d->score);
             memcpy(marks[i].box, d->box, sizeof marks[i].box);
-            marks[i].colour = mark_colour(w->model, d->class_id);
+            marks[i].colour = mark_colour(model, d->class_id);
             marks[i].text = text;
         }
-        good = vkdet_image_draw(image, marks, r->count) == VKDET_OK;
-        if (!good) {
-            (void)writer_fail(w, r->image, vkdet_error_message());
-        }
+        status = vkdet_image_draw(image, marks, r->count);
+        *reason = vkdet_error_message();
     }
     free(marks);
     free(texts);
-    return good;
-}
-
-bool marks_save(writer *w, const record *r, vkdet_image *image)
-{
-    const char *dot = strrchr(r->image, '.');
-    const char *ending = dot && strcasecmp(dot, ".png") == 0 ? "png" : "jpg";
-    const char *reason = NULL;
-    char *path = names_file(w->names, r->stem, ending, &reason);
-    bool good = !reason || writer_fail(w, path ? path : r->stem, reason);
-    good = good && draw(w, r, image);
-    if (good && vkdet_image_save(image, path, 0) != VKDET_OK) {
-        good = writer_fail(w, "picture", vkdet_error_message());
-    }
-    free(path);
-    return good;
+    return status;
 }

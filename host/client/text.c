@@ -1,5 +1,5 @@
 /* JSON strings, CSV fields, floats, and the UTF-8 under them. */
-#include "host/cli/text.h"
+#include "host/client/text.h"
 
 #include <math.h>
 #include <stdbool.h>

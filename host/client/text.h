@@ -1,6 +1,6 @@
 /* Text that other programs read: JSON and CSV pieces, UTF-8 whatever the file names hold. */
-#ifndef HOST_CLI_TEXT_H
-#define HOST_CLI_TEXT_H
+#ifndef HOST_CLIENT_TEXT_H
+#define HOST_CLIENT_TEXT_H
 
 #include <stddef.h>
 #include <stdio.h>

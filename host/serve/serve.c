@@ -1,0 +1,149 @@
+/* From start to end: models, devices, the address; signals; the last answers. */
+#include "host/serve/serve.h"
+
+#include "host/serve/http.h"
+#include "host/serve/info.h"
+#include "host/serve/server.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { TICK_NS = 50 * 1000000 };
+
+uint64_t serve_now(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* The signals that end the server, unless who started it wants them ignored. Blocked in every
+ * thread: the main one asks for them. */
+static void block_signals(sigset_t *set, sigset_t *before)
+{
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    (void)sigemptyset(set);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        struct sigaction action;
+        if (sigaction(numbers[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN) {
+            (void)sigaddset(set, numbers[i]);
+        }
+    }
+    (void)pthread_sigmask(SIG_BLOCK, set, before);
+}
+
+static void tick(const server *s)
+{
+    const uint64_t now = serve_now();
+    batcher_sweep(s->batcher, now);
+    http_sweep(s->http, now);
+}
+
+static void serve_until_told(const server *s, const sigset_t *signals)
+{
+    const struct timespec moment = {0, TICK_NS};
+    while (sigtimedwait(signals, NULL, &moment) < 0) {
+        tick(s);
+    }
+}
+
+/* Answers what has begun; a second signal has its usual effect, at once. */
+static void drain(server *s, const sigset_t *before)
+{
+    const struct timespec moment = {0, TICK_NS};
+    atomic_store(&s->draining, true);
+    (void)pthread_sigmask(SIG_SETMASK, before, NULL);
+    http_drain(s->http);
+    while (http_busy(s->http) > 0 || http_connections(s->http) > 0) {
+        (void)nanosleep(&moment, NULL);
+        tick(s);
+    }
+}
+
+static serve_outcome outcome_of(vkdet_status status)
+{
+    return status == VKDET_ERROR_MODEL || status == VKDET_ERROR_IO ? SERVE_MODEL : SERVE_DEVICE;
+}
+
+static serve_outcome open_models(server *s, char *message, size_t size)
+{
+    const serve_params *p = s->params;
+    vkdet_status status = repository_of_model(&s->models, p->model, message, size);
+    return status == VKDET_OK ? SERVE_GOOD : outcome_of(status);
+}
+
+static serve_outcome open_devices(server *s, char *message, size_t size)
+{
+    const serve_params *p = s->params;
+    const batcher_params wanted = {.context = p->context,
+                                   .models = &s->models,
+                                   .devices = p->devices,
+                                   .device_count = p->device_count,
+                                   .precision = p->precision,
+                                   .tune = p->tune,
+                                   .cache_dir = p->cache_dir,
+                                   .threads = p->threads,
+                                   .max_batch = p->max_batch,
+                                   .max_queue = p->max_queue,
+                                   .max_queue_delay_ns = p->max_queue_delay_ns};
+    vkdet_status status = VKDET_OK;
+    s->batcher = batcher_create(&wanted, &status, message, size);
+    if (!s->batcher) {
+        return outcome_of(status);
+    }
+    s->pool = pool_create(0);
+    s->info = s->pool ? info_text(s) : NULL;
+    if (!s->info) {
+        (void)snprintf(message, size, "out of memory or threads");
+        return SERVE_DEVICE;
+    }
+    return SERVE_GOOD;
+}
+
+static serve_outcome serve(server *s, char *message, size_t size)
+{
+    char address[128] = "";
+    sigset_t signals, before;
+    const serve_params *p = s->params;
+    serve_outcome outcome = open_models(s, message, size);
+    if (outcome != SERVE_GOOD) {
+        return outcome;
+    }
+    if (p->token_file && !guard_read(&s->guard, p->token_file, message, size)) {
+        return SERVE_USAGE;
+    }
+    s->http = http_create(s, address, sizeof address, message, size);
+    if (!s->http) {
+        return SERVE_NETWORK;
+    }
+    block_signals(&signals, &before);
+    outcome = open_devices(s, message, size);
+    if (outcome == SERVE_GOOD && !http_start(s->http, message, size)) {
+        outcome = SERVE_NETWORK;
+    }
+    if (outcome == SERVE_GOOD) {
+        p->ready(p->user, address);
+        serve_until_told(s, &signals);
+        drain(s, &before);
+    }
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return outcome;
+}
+
+serve_outcome serve_run(const serve_params *params)
+{
+    server s = {.params = params};
+    char message[2048] = "";
+    serve_outcome outcome = serve(&s, message, sizeof message);
+    if (outcome != SERVE_GOOD) {
+        params->error(params->user, message);
+    }
+    http_destroy(s.http);
+    pool_destroy(s.pool);
+    batcher_destroy(s.batcher);
+    repository_close(&s.models);
+    free(s.info);
+    return outcome;
+}
