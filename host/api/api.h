@@ -13,6 +13,8 @@
 
 #include <pthread.h>
 
+enum { API_MAX_BATCH = 4096 };
+
 struct vkdet_context {
     allocator alloc;
     logger log;

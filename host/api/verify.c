@@ -240,11 +240,17 @@ vkdet_status vkdet_verify(vkdet_context *context, const vkdet_model *handle,
         return api_return(&err,
                           error_set(&err, STATUS_ARGUMENT, "vkdet_verify: an argument is NULL"));
     }
+    if (wanted.max_batch > API_MAX_BATCH) {
+        return api_return(&err, error_set(&err, STATUS_ARGUMENT, "max_batch %u: at most %d",
+                                          wanted.max_batch, API_MAX_BATCH));
+    }
     *json = NULL;
     const model *m = handle->model;
     const uint32_t capacity = m->card.detects ? m->head.anchor_count : 0;
-    const plan_options options = {
-        .keep_outputs = true, .keep_all = true, .max_detections = capacity};
+    const plan_options options = {.keep_outputs = true,
+                                  .keep_all = true,
+                                  .batch = wanted.max_batch,
+                                  .max_detections = capacity};
     char folder[4096];
     backend_params params = {.max_batch = 1,
                              .slots = 1,
@@ -262,8 +268,10 @@ vkdet_status vkdet_verify(vkdet_context *context, const vkdet_model *handle,
     if (code == STATUS_OK) {
         code = prepared_create(context, m, wanted.device, wanted.precision, &options, &ready, &err);
     }
-    if (code == STATUS_OK) {
-        code = prepared_tune(context, m, &params, wanted.tune, true, &ready, &err);
+    if (code == STATUS_OK) { /* the kernels are those of a batch, what runs is one picture */
+        backend_params chosen = params;
+        chosen.max_batch = wanted.max_batch ? wanted.max_batch : 1;
+        code = prepared_tune(context, m, &chosen, wanted.tune, true, &ready, &err);
     }
     if (code == STATUS_OK) { /* the reference is to have the weights that the device has */
         code = ready.precision == VKDET_PRECISION_BF16

@@ -121,6 +121,9 @@ static int bench_run_command(const settings *s)
     if (status == EXIT_GOOD && s->compare) { /* before minutes are spent */
         status = bench_document_load(s->compare, &base);
     }
+    if (status == EXIT_GOOD && s->report) {
+        status = bench_report_check(s->report);
+    }
     if (status == EXIT_GOOD) {
         status = s->from ? bench_document_load(s->from, &b.document) : measure(&b);
     }

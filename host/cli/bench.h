@@ -22,6 +22,8 @@ enum {
     BENCH_MAX_LIST = 32
 };
 
+#define BENCH_WARM_SECONDS 0.5 /* before a measurement, and each slot three times */
+
 /* The command line, read. */
 typedef struct bench_wish {
     char devices[BENCH_MAX_LIST][32];
@@ -122,6 +124,8 @@ int bench_print_lines(const json_t *document);
 int bench_print_csv(const json_t *document);
 
 /* --- bench_html.c: an exit status --- */
+/* whether a report can be written there, told before minutes are spent */
+int bench_report_check(const char *path);
 int bench_report_write(const json_t *document, const char *path);
 
 /* --- bench_compare.c --- */

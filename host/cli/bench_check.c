@@ -115,15 +115,37 @@ static const char *reason_of(vkdet_status status)
     return *message ? message : vkdet_status_name(status);
 }
 
-/* The check of an earlier batch of the same device and precision: its steps were judged then. */
-static const json_t *verified_before(const bench *b, const bench_case *c)
+/* The kernels that the case's session runs, as one number in text: the tuner may choose others for
+ * another batch. */
+static void kernels_of(const bench_case *c, char *text, size_t size)
+{
+    uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
+    const uint32_t count = vkdet_session_step_count(c->session);
+    for (uint32_t i = 0; i < count; i++) {
+        vkdet_step step = {0};
+        (void)vkdet_session_step(c->session, i, &step);
+        const char *const texts[] = {step.name, step.kernel, step.variant};
+        for (size_t k = 0; k < 3; k++) {
+            const char *at = texts[k] ? texts[k] : "";
+            do {
+                hash = (hash ^ (unsigned char)*at) * 0x100000001b3u;
+            } while (*at++);
+        }
+    }
+    (void)snprintf(text, size, "%016llx", (unsigned long long)hash);
+}
+
+/* The check of an earlier batch of the same device, precision and kernels: its steps were judged
+ * then. */
+static const json_t *verified_before(const bench *b, const bench_case *c, const char *kernels)
 {
     size_t i;
     json_t *check;
     json_array_foreach(json_object_get(b->document, "checks"), i, check)
     {
         if (strcmp(document_text(check, "device"), c->device.id) == 0 &&
-            strcmp(document_text(check, "precision"), vkdet_precision_name(c->precision)) == 0) {
+            strcmp(document_text(check, "precision"), vkdet_precision_name(c->precision)) == 0 &&
+            strcmp(document_text(check, "kernels"), kernels) == 0) {
             return check;
         }
     }
@@ -148,9 +170,9 @@ static json_t *summary_of(const char *text)
     return summary;
 }
 
-static json_t *check_steps(bench *b, bench_case *c)
+static json_t *check_steps(bench *b, bench_case *c, const char *kernels)
 {
-    const json_t *before = verified_before(b, c);
+    const json_t *before = verified_before(b, c, kernels);
     if (before) {
         if (!json_is_true(json_object_get(json_object_get(before, "raw"), "ok"))) {
             withhold(c, "%s", document_text(json_object_get(before, "raw"), "reason"));
@@ -158,7 +180,11 @@ static json_t *check_steps(bench *b, bench_case *c)
         return json_deep_copy(json_object_get(before, "raw"));
     }
     char *text = NULL;
-    vkdet_verify_params params = {.device = c->device.id, .precision = c->precision};
+    vkdet_verify_params params = {.device = c->device.id,
+                                  .precision = c->precision,
+                                  .tune = b->wish.tune,
+                                  .cache_dir = b->settings->cache_dir,
+                                  .max_batch = c->batch};
     vkdet_status status = vkdet_verify(b->context, b->model, &params, &b->inputs.pixels[0], &text);
     json_t *raw = text ? summary_of(text) : json_object();
     vkdet_text_free(b->context, text);
@@ -197,41 +223,50 @@ static vkdet_status run_batch(const bench *b, vkdet_session *session, size_t fir
     return vkdet_session_detect(session, list, batch, &b->wish.detect, &results);
 }
 
+/* Raw outputs of each picture by itself, then of a batch, all in one session: with the kernels that
+ * a session of this batch runs. */
 typedef struct outputs_check {
-    vkdet_session *one, *many;
+    vkdet_session *session;
     vkdet_pixels *list;
-    float *alone, *together;
-    size_t floats;
+    float *alone, *together; /* alone: of every picture that the batch has */
+    size_t floats, pictures;
 } outputs_check;
 
-static vkdet_status compare_outputs(const bench *b, bench_case *c, outputs_check *o)
+static vkdet_status outputs_alone(const bench *b, outputs_check *o)
 {
-    vkdet_status status = run_batch(b, o->many, 0, c->batch, o->list);
-    size_t count = 0;
-    if (status == VKDET_OK) {
-        status = read_outputs(b, o->many, 0, NULL, 0, &o->floats);
-    }
-    if (status == VKDET_OK && o->floats > 0) {
-        o->alone = calloc(o->floats, sizeof *o->alone);
-        o->together = calloc(o->floats, sizeof *o->together);
-        if (!o->alone || !o->together) {
-            withhold(c, "out of memory for raw outputs");
-            return VKDET_OK;
+    vkdet_status status = VKDET_OK;
+    for (size_t i = 0; status == VKDET_OK && i < o->pictures && bench_goes_on(); i++) {
+        size_t count = 0;
+        status = run_batch(b, o->session, i, 1, o->list);
+        if (status == VKDET_OK && !o->alone) {
+            status = read_outputs(b, o->session, 0, NULL, 0, &o->floats);
+            o->alone =
+                status == VKDET_OK ? calloc(o->pictures * o->floats + 1, sizeof *o->alone) : NULL;
+            o->together = calloc(o->floats + 1, sizeof *o->together);
+            if (status == VKDET_OK && (!o->alone || !o->together)) {
+                return VKDET_ERROR_MEMORY;
+            }
+        }
+        if (status == VKDET_OK) {
+            status = read_outputs(b, o->session, 0, o->alone + i * o->floats, o->floats, &count);
         }
     }
-    for (uint32_t i = 0; status == VKDET_OK && o->alone && i < c->batch && bench_goes_on(); i++) {
-        vkdet_pixels single;
+    return status;
+}
+
+static vkdet_status outputs_together(const bench *b, bench_case *c, outputs_check *o)
+{
+    vkdet_status status = run_batch(b, o->session, 0, c->batch, o->list);
+    for (uint32_t i = 0; status == VKDET_OK && i < c->batch && bench_goes_on(); i++) {
+        const float *alone = o->alone + bench_input_at(&b->inputs, i) * o->floats;
+        size_t count = 0;
         /* a picture that comes round again stands at another place: looked at too */
-        status = run_batch(b, o->one, i, 1, &single);
-        if (status == VKDET_OK) {
-            status = read_outputs(b, o->one, 0, o->alone, o->floats, &count);
-        }
-        if (status == VKDET_OK) {
-            status = read_outputs(b, o->many, i, o->together, o->floats, &count);
-        }
-        if (status == VKDET_OK && memcmp(o->alone, o->together, o->floats * sizeof(float)) != 0) {
-            withhold(c, "raw outputs of picture %u of a batch of %u differ from batch 1", i,
-                     c->batch);
+        status = read_outputs(b, o->session, i, o->together, o->floats, &count);
+        if (status == VKDET_OK && memcmp(alone, o->together, o->floats * sizeof(float)) != 0) {
+            withhold(
+                c,
+                "raw outputs of picture %u of a batch of %u differ from those of the picture alone",
+                i, c->batch);
             break;
         }
     }
@@ -240,26 +275,26 @@ static vkdet_status compare_outputs(const bench *b, bench_case *c, outputs_check
 
 static void check_batch(bench *b, bench_case *c)
 {
-    outputs_check o = {.list = calloc(c->batch, sizeof(vkdet_pixels))};
-    vkdet_session_params params = bench_session_params(b, c->device.id, c->precision, 1, 1);
+    outputs_check o = {.list = calloc(c->batch, sizeof(vkdet_pixels)),
+                       .pictures = b->inputs.count < c->batch ? b->inputs.count : c->batch};
+    vkdet_session_params params = bench_session_params(b, c->device.id, c->precision, c->batch, 1);
     params.keep_outputs = 1;
-    if (!o.list) {
-        withhold(c, "out of memory for a batch");
-        return;
-    }
-    vkdet_status status = vkdet_session_create(b->context, b->model, &params, &o.one);
-    params.max_batch = c->batch;
+    vkdet_status status = o.list ? VKDET_OK : VKDET_ERROR_MEMORY;
     if (status == VKDET_OK) {
-        status = vkdet_session_create(b->context, b->model, &params, &o.many);
+        status = vkdet_session_create(b->context, b->model, &params, &o.session);
     }
     if (status == VKDET_OK) {
-        status = compare_outputs(b, c, &o);
+        status = outputs_alone(b, &o);
+    }
+    if (status == VKDET_OK && bench_goes_on()) {
+        status = outputs_together(b, c, &o);
     }
     if (status != VKDET_OK) {
-        withhold(c, "%s", reason_of(status));
+        withhold(c, "%s",
+                 status == VKDET_ERROR_MEMORY ? "out of memory for raw outputs"
+                                              : reason_of(status));
     }
-    vkdet_session_destroy(o.many);
-    vkdet_session_destroy(o.one);
+    vkdet_session_destroy(o.session);
     free(o.list);
     free(o.alone);
     free(o.together);
@@ -297,7 +332,9 @@ static void check_detections(bench *b, bench_case *c)
 
 void bench_check(bench *b, bench_case *c)
 {
-    json_t *raw = check_steps(b, c);
+    char kernels[32];
+    kernels_of(c, kernels, sizeof kernels);
+    json_t *raw = check_steps(b, c, kernels);
     if (c->batch > 1 && c->withheld[0] == 0) {
         check_batch(b, c);
     }
@@ -308,10 +345,11 @@ void bench_check(bench *b, bench_case *c)
     for (size_t i = 0; i < b->truth->count; i++) {
         boxes += b->truth->results[i].count;
     }
-    json_t *check = json_pack("{s:s, s:s, s:I, s:I, s:b, s:o, s:I}", "device", c->device.id,
-                              "precision", vkdet_precision_name(c->precision), "batch",
-                              (json_int_t)c->batch, "slots", (json_int_t)c->slots, "ok",
-                              c->withheld[0] == 0, "raw", raw, "boxes", (json_int_t)boxes);
+    json_t *check =
+        json_pack("{s:s, s:s, s:I, s:I, s:b, s:o, s:s, s:I}", "device", c->device.id, "precision",
+                  vkdet_precision_name(c->precision), "batch", (json_int_t)c->batch, "slots",
+                  (json_int_t)c->slots, "ok", c->withheld[0] == 0, "raw", raw, "kernels", kernels,
+                  "boxes", (json_int_t)boxes);
     if (c->withheld[0]) {
         json_t *reason = json_string(c->withheld);
         (void)json_object_set_new(check, "reason", reason ? reason : json_string("failed"));

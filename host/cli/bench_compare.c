@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 int bench_document_load(const char *path, json_t **out)
@@ -56,6 +57,18 @@ static void note_difference(json_t *list, const char *what, const char *then, co
     }
 }
 
+/* a rule of measuring that is another now; a base from before the rule was kept says nothing */
+static void note_rule(json_t *list, const char *what, const json_t *then, const json_t *now)
+{
+    char *before = then ? json_dumps(then, JSON_ENCODE_ANY) : NULL;
+    char *after = now ? json_dumps(now, JSON_ENCODE_ANY) : NULL;
+    if (before && after && !json_equal((json_t *)then, (json_t *)now)) {
+        note_difference(list, what, before, after);
+    }
+    free(before);
+    free(after);
+}
+
 /* What makes the two runs something else than the same thing twice. */
 static json_t *differences(const json_t *base, const json_t *now)
 {
@@ -76,6 +89,12 @@ static json_t *differences(const json_t *base, const json_t *now)
             note_difference(list, "its driver", document_text(then, "driver"),
                             document_text(device, "driver"));
         }
+    }
+    static const char *const rules[] = {"slots",           "threads",       "tune", "bound_ms",
+                                        "score_threshold", "iou_threshold", "seed"};
+    for (i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+        note_rule(list, rules[i], json_object_get(json_object_get(base, "rules"), rules[i]),
+                  json_object_get(json_object_get(now, "rules"), rules[i]));
     }
     if (!json_equal((json_t *)json_object_get(base, "input"),
                     (json_t *)json_object_get(now, "input"))) {

@@ -37,14 +37,27 @@ static json_t *model_facts(const bench *b)
                      (json_int_t)m->anchor_count);
 }
 
-static json_t *rule_facts(const bench_wish *w)
+static const char *tune_text(vkdet_tune tune)
 {
-    return json_pack("{s:f, s:I, s:f, s:f, s:f, s:I, s:I, s:I, s:s, s:s}", "confidence",
-                     BENCH_CONFIDENCE, "min_runs", (json_int_t)w->rule.min_runs, "min_seconds",
-                     w->rule.min_seconds, "max_seconds", w->rule.max_seconds, "spread",
-                     w->rule.spread, "slots", (json_int_t)w->slots, "threads",
-                     (json_int_t)w->threads, "seed", (json_int_t)w->seed, "percentile",
-                     "nearest rank", "interval", "order statistics of the binomial");
+    return tune == VKDET_TUNE_OFF     ? "off"
+           : tune == VKDET_TUNE_QUICK ? "quick"
+           : tune == VKDET_TUNE_FULL  ? "full"
+                                      : "default";
+}
+
+static json_t *rule_facts(const bench_wish *w, const vkdet_model_info *m)
+{
+    const vkdet_detect_params *d = &w->detect;
+    return json_pack(
+        "{s:f, s:I, s:f, s:f, s:f, s:f, s:I, s:I, s:s, s:I, s:f, s:f, s:f, s:f, s:s, s:s}",
+        "confidence", BENCH_CONFIDENCE, "min_runs", (json_int_t)w->rule.min_runs, "warm_up_seconds",
+        BENCH_WARM_SECONDS, "min_seconds", w->rule.min_seconds, "max_seconds", w->rule.max_seconds,
+        "spread", w->rule.spread, "slots", (json_int_t)w->slots, "threads", (json_int_t)w->threads,
+        "tune", tune_text(w->tune), "seed", (json_int_t)w->seed, "bound_ms", w->bound_seconds * 1e3,
+        "qps", w->qps, "score_threshold",
+        d->score_threshold != 0 ? d->score_threshold : (double)m->score_threshold, "iou_threshold",
+        d->iou_threshold != 0 ? d->iou_threshold : (double)m->iou_threshold, "percentile",
+        "nearest rank", "interval", "order statistics of the binomial");
 }
 
 static json_t *arguments_list(const settings *s)
@@ -70,8 +83,8 @@ json_t *document_begin(bench *b, json_t *input_facts)
                      "schema", 1, "tool", "vkdet bench", "version", vkdet_version(),
                      "shader_digest", vkdet_shader_digest(), "date", date, "stopped", "host",
                      bench_host_facts(), "model", model_facts(b), "input", input_facts, "rules",
-                     rule_facts(&b->wish), "sources", arguments_list(b->settings), "devices",
-                     "checks", "results", "layers");
+                     rule_facts(&b->wish, &b->info), "sources", arguments_list(b->settings),
+                     "devices", "checks", "results", "layers");
 }
 
 void document_add(bench *b, const bench_case *c, const bench_metric *m, bench_estimate e,
@@ -120,4 +133,21 @@ void document_add_quantile(bench *b, const bench_case *c, const bench_metric *m,
         document_annotate(b, "min", document_number(sorted->values[0] * m->scale));
         document_annotate(b, "max", document_number(sorted->values[sorted->count - 1] * m->scale));
     }
+}
+
+void document_rules(const json_t *document, char *text, size_t size)
+{
+    const json_t *rules = json_object_get(document, "rules");
+    const double threads = document_get(rules, "threads");
+    char members[32] = "a thread a core";
+    if (threads > 0) {
+        (void)snprintf(members, sizeof members, "%.0f threads", threads);
+    }
+    (void)snprintf(text, size,
+                   "%.3g s of warm-up, then %.3g to %.3g s and at least %.0f samples; %.0f slots; "
+                   "cpu: %s; tuning %.16s; percentiles by nearest rank, 95 %% intervals by order "
+                   "statistics",
+                   document_get(rules, "warm_up_seconds"), document_get(rules, "min_seconds"),
+                   document_get(rules, "max_seconds"), document_get(rules, "min_runs"),
+                   document_get(rules, "slots"), members, document_text(rules, "tune"));
 }

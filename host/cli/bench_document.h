@@ -45,4 +45,7 @@ double document_get(const json_t *object, const char *key);
 /* a member as text, or "" */
 const char *document_text(const json_t *object, const char *key);
 
+/* how the document was measured, in a line */
+void document_rules(const json_t *document, char *text, size_t size);
+
 #endif

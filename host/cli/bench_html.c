@@ -9,16 +9,18 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static const char style[] =
     ":root{--page:#f7f8fa;--card:#fff;--ink:#1b2230;--soft:#667085;--line:#e2e6ec;--track:#eef1f5;"
     "--good:#137a4b;--bad:#b42318;--roof:#475467;"
     "--c0:#2f6fde;--c1:#d97706;--c2:#0f9f8a;--c3:#b83280;--c4:#6d5ae0;--c5:#5b8c1a;--c6:#c2410c;"
-    "--c7:#64748b}\n"
+    "--c7:#64748b;--c8:#0b7c9e;--c9:#8a6d3b}\n"
     "@media(prefers-color-scheme:dark){:root{--page:#10141b;--card:#181e28;--ink:#e6eaf2;"
     "--soft:#97a3b6;--line:#2a3342;--track:#222a37;--good:#4ccb8f;--bad:#ff8a7a;--roof:#aab4c4;"
     "--c0:#6da2ff;--c1:#f5b04c;--c2:#45cdb9;--c3:#f083bd;--c4:#a496ff;--c5:#a3d15b;--c6:#ff9966;"
-    "--c7:#9fb0c6}}\n"
+    "--c7:#9fb0c6;--c8:#4fc3e8;--c9:#d0b27a}}\n"
     "*{box-sizing:border-box}body{margin:0;background:var(--page);color:var(--ink);"
     "font:15px/1.5 system-ui,-apple-system,\"Segoe UI\",Roboto,\"Noto Sans\",sans-serif}\n"
     "main{max-width:1060px;margin:0 auto;padding:32px 20px 64px}"
@@ -33,7 +35,7 @@ static const char style[] =
     "td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}"
     "td.id{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:12.5px}\n"
     ".good{color:var(--good)}.bad{color:var(--bad)}.warn{border-left:4px solid var(--bad)}\n"
-    "svg{display:block;width:100%;max-width:900px;height:auto;font-size:12px}"
+    "svg{display:block;width:100%;min-width:620px;max-width:900px;height:auto;font-size:12px}"
     "svg text{fill:var(--ink)}svg .tick,svg .note,svg .soft{fill:var(--soft)}svg .axis{fill:"
     "var(--soft);font-weight:600}svg .value{font-variant-numeric:tabular-nums}\n"
     ".grid{stroke:var(--line);fill:none}.roof{stroke:var(--roof);stroke-width:2;fill:none}"
@@ -42,7 +44,8 @@ static const char style[] =
     ".k0{fill:var(--c0);background:var(--c0)}.k1{fill:var(--c1);background:var(--c1)}"
     ".k2{fill:var(--c2);background:var(--c2)}.k3{fill:var(--c3);background:var(--c3)}"
     ".k4{fill:var(--c4);background:var(--c4)}.k5{fill:var(--c5);background:var(--c5)}"
-    ".k6{fill:var(--c6);background:var(--c6)}.k7{fill:var(--c7);background:var(--c7)}\n"
+    ".k6{fill:var(--c6);background:var(--c6)}.k7{fill:var(--c7);background:var(--c7)}"
+    ".k8{fill:var(--c8);background:var(--c8)}.k9{fill:var(--c9);background:var(--c9)}\n"
     ".legend span{display:inline-block;margin-right:16px;white-space:nowrap}.legend i{display:"
     "inline-block;width:11px;height:11px;border-radius:3px;margin-right:6px}\n"
     "@media print{body{background:#fff}.card{break-inside:avoid}}\n";
@@ -81,7 +84,7 @@ void html_number(FILE *out, double value)
 
 unsigned html_family(const json_t *steps, const char *kernel)
 {
-    enum { COLOURS = 8 };
+    enum { COLOURS = 10 };
     unsigned family = 0;
     for (size_t i = 0; i < json_array_size(steps); i++) {
         const char *name = document_text(json_array_get(steps, i), "kernel");
@@ -147,7 +150,7 @@ static void states(FILE *out, const json_t *d)
 static void facts(FILE *out, const json_t *d)
 {
     const json_t *host = json_object_get(d, "host"), *model = json_object_get(d, "model");
-    const json_t *input = json_object_get(d, "input"), *rules = json_object_get(d, "rules");
+    const json_t *input = json_object_get(d, "input");
     char text[512];
     size_t i;
     json_t *device;
@@ -172,11 +175,7 @@ static void facts(FILE *out, const json_t *d)
                    document_get(input, "pictures"), document_text(input, "kind"),
                    document_get(input, "pixels") * 1e-6);
     fact(out, "pictures", text);
-    (void)snprintf(text, sizeof text,
-                   "%.3g to %.3g s and at least %.0f samples each, %.0f slots; percentiles by "
-                   "nearest rank; 95 %% intervals by order statistics",
-                   document_get(rules, "min_seconds"), document_get(rules, "max_seconds"),
-                   document_get(rules, "min_runs"), document_get(rules, "slots"));
+    document_rules(d, text, sizeof text);
     fact(out, "rules", text);
     states(out, d);
     (void)fputs("</table></div>\n", out);
@@ -215,7 +214,7 @@ static void result_row(FILE *out, const json_t *result)
     (void)fputs("<tr>", out);
     cell(out, " class=\"id\"", document_text(result, "name"));
     if (json_object_get(result, "withheld")) {
-        (void)fputs("<td class=\"bad\" colspan=\"7\">withheld: ", out);
+        (void)fputs("<td class=\"bad\" colspan=\"8\">withheld: ", out);
         html_text(out, document_text(result, "withheld"));
         (void)fputs("</td></tr>\n", out);
         return;
@@ -227,7 +226,13 @@ static void result_row(FILE *out, const json_t *result)
     number_cell(out, document_get(result, "min"));
     number_cell(out, document_get(result, "max"));
     number_cell(out, document_get(result, "samples"));
-    (void)fputs("</tr>\n", out);
+    (void)fputs("<td>", out);
+    if (json_is_boolean(json_object_get(result, "holds"))) {
+        (void)fprintf(out, "p99 %s %g ms",
+                      json_is_true(json_object_get(result, "holds")) ? "within" : "beyond",
+                      document_get(result, "bound_ms"));
+    }
+    (void)fputs("</td></tr>\n", out);
 }
 
 static void results(FILE *out, const json_t *d)
@@ -238,7 +243,7 @@ static void results(FILE *out, const json_t *d)
     (void)fputs("<h2>Results</h2>\n<div class=\"card\">", out);
     (void)fputs("<table><tr><th>result</th><th class=\"n\">value</th><th>unit</th><th "
                 "class=\"n\">low</th><th class=\"n\">high</th><th class=\"n\">min</th><th "
-                "class=\"n\">max</th><th class=\"n\">samples</th></tr>\n",
+                "class=\"n\">max</th><th class=\"n\">samples</th><th></th></tr>\n",
                 out);
     json_array_foreach((json_t *)list, i, result)
     {
@@ -391,22 +396,72 @@ static void page(FILE *out, const json_t *d)
     (void)fputs("</main></body></html>\n", out);
 }
 
+/* Whether a report is written beside its place and then moved there. A name that stands for
+ * something else than a plain file (a device, a pipe, a link to either) is written to: to move a
+ * file there would take the device away. */
+static bool is_replaced(const char *path)
+{
+    struct stat is;
+    return lstat(path, &is) != 0 || S_ISREG(is.st_mode);
+}
+
+/* The file to write; NULL with errno when there is none. beside: "" when it is the place itself. */
+static FILE *report_open(const char *path, char *beside, size_t size)
+{
+    beside[0] = 0;
+    if (!is_replaced(path)) {
+        return fopen(path, "w");
+    }
+    int length = snprintf(beside, size, "%s.%ld.part", path, (long)getpid());
+    if (length < 0 || (size_t)length >= size) {
+        errno = ENAMETOOLONG;
+        return NULL;
+    }
+    return fopen(beside, "wx"); /* never through a link that somebody laid there */
+}
+
+static int cannot_write(const char *path, int number)
+{
+    console_error("--report %s: %s", path, number ? strerror(number) : "write failed");
+    return EXIT_OUTPUT;
+}
+
+int bench_report_check(const char *path)
+{
+    char beside[4096];
+    struct stat is;
+    if (stat(path, &is) == 0 && S_ISDIR(is.st_mode)) {
+        return cannot_write(path, EISDIR);
+    }
+    if (!is_replaced(path)) {
+        return access(path, W_OK) == 0 ? EXIT_GOOD : cannot_write(path, errno);
+    }
+    FILE *out = report_open(path, beside, sizeof beside);
+    if (!out) {
+        return cannot_write(path, errno);
+    }
+    (void)fclose(out);
+    (void)remove(beside);
+    return EXIT_GOOD;
+}
+
 int bench_report_write(const json_t *document, const char *path)
 {
     char beside[4096];
-    int length = snprintf(beside, sizeof beside, "%s.part", path);
-    errno = ENAMETOOLONG;
-    FILE *out = length > 0 && (size_t)length < sizeof beside ? fopen(beside, "w") : NULL;
+    FILE *out = report_open(path, beside, sizeof beside);
     if (!out) {
-        console_error("--report %s: %s", path, strerror(errno));
-        return EXIT_OUTPUT;
+        return cannot_write(path, errno);
     }
     page(out, document);
+    bool bad = ferror(out) != 0;
     errno = 0;
-    if ((ferror(out) | fclose(out)) != 0 || rename(beside, path) != 0) {
-        console_error("--report %s: %s", path, errno ? strerror(errno) : "write failed");
-        (void)remove(beside);
-        return EXIT_OUTPUT;
+    bad = fclose(out) != 0 || bad;
+    if (bad || (beside[0] && rename(beside, path) != 0)) {
+        const int number = errno;
+        if (beside[0]) {
+            (void)remove(beside);
+        }
+        return cannot_write(path, number);
     }
     console_note("wrote %s", path);
     return EXIT_GOOD;

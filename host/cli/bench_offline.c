@@ -96,7 +96,7 @@ static vkdet_status flow_drain(flow *f, vkdet_status status)
 /* Each slot three times, and half a second. */
 static vkdet_status flow_warm_up(flow *f)
 {
-    const double until = bench_now() + 0.5;
+    const double until = bench_now() + BENCH_WARM_SECONDS;
     vkdet_status status = VKDET_OK;
     bool finished;
     for (uint32_t done = 0; status == VKDET_OK && bench_goes_on() &&

@@ -62,12 +62,17 @@ bench_ranks ranks_of_quantile(size_t n, double q, double confidence)
     return ranks;
 }
 
+/* The nearest rank, from 1 (n is not 0). The product may come out a hair above a whole number,
+ * which must not cost a rank. */
+static size_t rank_of(size_t n, double q)
+{
+    const size_t rank = (size_t)ceil(q * (double)n * (1 - 1e-12));
+    return rank < 1 ? 1 : rank > n ? n : rank;
+}
+
 bench_estimate samples_quantile(const bench_samples *s, double q)
 {
-    const size_t n = s->count;
-    /* the product may come out a hair above a whole number, which must not cost a rank */
-    size_t rank = (size_t)ceil(q * (double)n * (1 - 1e-12));
-    rank = rank < 1 ? 1 : rank > n ? n : rank;
+    const size_t n = s->count, rank = rank_of(n, q);
     bench_ranks ranks = ranks_of_quantile(n, q, BENCH_CONFIDENCE);
     return (bench_estimate){
         .value = s->values[rank - 1],
@@ -111,6 +116,32 @@ double random_unit(bench_random *r)
 double random_gap(bench_random *r, double rate)
 {
     return -log1p(-random_unit(r)) / rate;
+}
+
+void arrivals_fill(double *out, size_t count, double rate, uint64_t seed)
+{
+    bench_random r = {seed};
+    double at = 0;
+    for (size_t i = 0; i < count; i++) {
+        at += random_gap(&r, rate);
+        out[i] = at;
+    }
+    /* one gap more: the end of the window is no arrival */
+    at += random_gap(&r, rate);
+    const double scale = at > 0 ? (double)count / rate / at : 0;
+    for (size_t i = 0; i < count; i++) {
+        out[i] *= scale;
+    }
+}
+
+double search_seconds(const bench_rule *rule, double bound_seconds, double tolerance)
+{
+    return fmin(fmax(rule->min_seconds, bound_seconds / tolerance), rule->max_seconds);
+}
+
+bool bound_is_lost(size_t beyond, size_t count, double q)
+{
+    return beyond > count - rank_of(count, q);
 }
 
 bench_search search_begin(double start, double tolerance, unsigned max_trials)

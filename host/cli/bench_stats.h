@@ -62,6 +62,10 @@ uint64_t random_bits(bench_random *r);
 double random_unit(bench_random *r); /* in [0, 1) */
 /* the gap to the next arrival of a Poisson process of that many a second, in seconds */
 double random_gap(bench_random *r, double rate);
+/* The `count` arrivals of a Poisson process in count / rate seconds from 0, in order. The process
+ * is taken given its count (its arrivals are then uniform order statistics), so that the rate is
+ * the one that was asked for: of 500 free arrivals it would stray by 4 %. */
+void arrivals_fill(double *out, size_t count, double rate, uint64_t seed);
 
 /* The highest rate that holds: doubling or halving from the start until one rate held and one did
  * not, then bisection between them (geometric) until they are `tolerance` apart. */
@@ -74,6 +78,15 @@ typedef struct bench_search {
 bench_search search_begin(double start, double tolerance, unsigned max_trials);
 /* what became of `rate`; false when the search is over */
 bool search_next(bench_search *s, bool held);
+
+/* How long a rate must be tried before it may count as held. A device that is asked for a share e
+ * more than it can do falls behind by e seconds each second, and latencies stay within the bound
+ * for bound / e seconds: what is to be told within `tolerance` takes bound / tolerance. Never below
+ * the rule's least time nor above its longest. */
+double search_seconds(const bench_rule *rule, double bound_seconds, double tolerance);
+/* That many latencies beyond the bound, of `count` in all, leave the nearest rank of quantile q
+ * beyond it too. */
+bool bound_is_lost(size_t beyond, size_t count, double q);
 
 /* --- comparison --- */
 

@@ -28,7 +28,7 @@ static vkdet_status query(const bench *b, const bench_case *c, unsigned stage, u
 static vkdet_status warm_up(const bench *b, const bench_case *c, unsigned stage)
 {
     enum { LEAST = 3 };
-    const double until = bench_now() + 0.5;
+    const double until = bench_now() + BENCH_WARM_SECONDS;
     vkdet_status status = VKDET_OK;
     for (uint64_t i = 0;
          status == VKDET_OK && bench_goes_on() && (i < LEAST || bench_now() < until); i++) {

@@ -87,6 +87,9 @@ static void print_facts(const json_t *d, int width)
         print_fact("input", width, "%.0f %s of several sizes", document_get(input, "pictures"),
                    document_text(input, "kind"));
     }
+    char rules[512];
+    document_rules(d, rules, sizeof rules);
+    print_fact("rules", width, "%s", rules);
     json_array_foreach(json_object_get(d, "devices"), i, device)
     {
         char name[64];
@@ -94,6 +97,23 @@ static void print_facts(const json_t *d, int width)
         const char *driver = document_text(device, "driver");
         print_fact(name, width, "%s%s%s", document_text(device, "name"), *driver ? ", " : "",
                    driver);
+    }
+}
+
+/* what a rate of the server scenario came with */
+static void print_server(const json_t *result, const json_t *holds)
+{
+    if (holds) {
+        (void)printf(" p99 %s %g ms", json_is_true(holds) ? "within" : "beyond",
+                     document_get(result, "bound_ms"));
+    }
+    if (isfinite(document_get(result, "answered_per_second"))) {
+        (void)fputs(", answered ", stdout);
+        print_value(stdout, document_get(result, "answered_per_second"));
+        (void)printf("/s in %.3g s", document_get(result, "seconds"));
+    }
+    if (document_get(result, "unanswered") > 0) {
+        (void)printf(", %.0f unanswered", document_get(result, "unanswered"));
     }
 }
 
@@ -123,10 +143,7 @@ static void print_result(const json_t *result, int width)
     } else {
         (void)printf("  [n %.0f]", document_get(result, "samples"));
     }
-    if (holds) {
-        (void)printf(" p99 %s %g ms", json_is_true(holds) ? "within" : "beyond",
-                     document_get(result, "bound_ms"));
-    }
+    print_server(result, holds);
     (void)fputc('\n', stdout);
 }
 
@@ -234,24 +251,52 @@ static void csv_member(const json_t *result, const char *key)
     }
 }
 
+/* What the whole run shares, in every line: a line may be read alone. */
+static void csv_shared(const json_t *d, const json_t *result)
+{
+    const json_t *device = NULL;
+    const json_t *entry;
+    size_t i;
+    json_array_foreach(json_object_get(d, "devices"), i, entry)
+    {
+        if (strcmp(document_text(entry, "id"), document_text(result, "device")) == 0) {
+            device = entry;
+        }
+    }
+    const json_t *model = json_object_get(d, "model");
+    const char *const shared[] = {document_text(device, "name"),
+                                  document_text(device, "driver"),
+                                  document_text(json_object_get(d, "host"), "cpu"),
+                                  document_text(model, "name"),
+                                  document_text(model, "sha256"),
+                                  document_text(d, "version"),
+                                  document_text(d, "shader_digest"),
+                                  document_text(d, "date")};
+    for (size_t k = 0; k < sizeof shared / sizeof shared[0]; k++) {
+        (void)fputc(',', stdout);
+        text_csv_field(stdout, shared[k]);
+    }
+}
+
 int bench_print_csv(const json_t *document)
 {
-    static const char *const members[] = {"name",  "scenario", "stage", "device",  "precision",
-                                          "batch", "metric",   "value", "unit",    "low",
-                                          "high",  "min",      "max",   "samples", "withheld"};
+    static const char *const members[] = {
+        "name", "scenario", "stage", "device", "precision", "batch",    "metric", "value",   "unit",
+        "low",  "high",     "min",   "max",    "samples",   "withheld", "holds",  "bound_ms"};
     enum { COUNT = sizeof members / sizeof members[0] };
     size_t i;
     json_t *result;
     for (size_t k = 0; k < COUNT; k++) {
         (void)printf("%s%s", k ? "," : "", members[k]);
     }
-    (void)fputc('\n', stdout);
+    (void)fputs(",device_name,driver,cpu,model,weights,version,shader_digest,date\n", stdout);
     json_array_foreach(json_object_get(document, "results"), i, result)
     {
         for (size_t k = 0; k < COUNT; k++) {
             (void)fputs(k ? "," : "", stdout);
             csv_member(result, members[k]);
         }
+        csv_shared(document, result);
         (void)fputc('\n', stdout);
     }
     return report_end();

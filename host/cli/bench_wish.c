@@ -157,20 +157,32 @@ static int read_lists(const settings *s, bench_wish *w)
     return EXIT_GOOD;
 }
 
+/* Any of the flags that a run that was kept cannot follow any more. */
+static bool asks_to_measure(const settings *s)
+{
+    return s->operand_count > 0 || s->scenario || s->stage || s->layers || s->peak || s->device ||
+           s->model || s->precision || s->batches || s->size || s->tune || s->slots || s->threads ||
+           s->seed || s->qps > 0 || s->latency_bound > 0 || s->runs || s->min_time > 0 ||
+           s->max_time > 0 || s->conf >= 0 || s->iou > 0;
+}
+
 /* Flags that say nothing together, or that go unheard. */
 static int check_sense(const settings *s, const bench_wish *w)
 {
     const char *problem = NULL;
     if (s->json && s->csv) {
         problem = "--json and --csv: one of them";
-    } else if (s->from && (s->operand_count > 0 || s->scenario || s->stage || s->layers ||
-                           s->peak || s->device || s->model)) {
+    } else if (s->from && asks_to_measure(s)) {
         problem = "--from shows a run that was kept: it goes with --json, --csv, --report and "
                   "--compare alone";
     } else if (s->operand_count > 0 && s->size) {
         problem = "--size is of pictures that are drawn: it goes without SOURCE";
     } else if (s->qps > 0 && !(w->scenarios & SCENARIO_SERVER)) {
         problem = "--qps goes with --scenario server";
+    } else if (s->latency_bound > 0 && !(w->scenarios & SCENARIO_SERVER)) {
+        problem = "--latency-bound goes with --scenario server";
+    } else if (s->noise > 0 && !s->compare) {
+        problem = "--noise goes with --compare";
     } else if (w->rule.min_seconds > w->rule.max_seconds) {
         problem = "--min-time is more than --max-time";
     } else if ((w->scenarios & SCENARIO_SERVER) && !(w->stages & STAGE_PIXELS)) {

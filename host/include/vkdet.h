@@ -422,8 +422,9 @@ VKDET_API vkdet_status vkdet_session_output(vkdet_session *session, vkdet_ticket
 typedef struct vkdet_verify_params {
     const char *device; /* as in vkdet_session_params */
     vkdet_precision precision;
-    vkdet_tune tune;       /* the default verifies what sessions of batch 1 take */
+    vkdet_tune tune;       /* the default verifies what sessions of max_batch take */
     const char *cache_dir; /* as in vkdet_session_params */
+    uint32_t max_batch;    /* whose choice of kernels is verified, on one image; 0: 1 */
 } vkdet_verify_params;
 
 /* Runs every step on the device and in the reference on the same inputs and compares within the

@@ -166,7 +166,7 @@ static void test_reports(void **state)
         const vkdet_plan_params plan = {
             .device = api_device(), .batch = 2, .tune = all[i], .cache_dir = cache};
         const vkdet_verify_params verify = {
-            .device = api_device(), .tune = all[i], .cache_dir = cache};
+            .device = api_device(), .tune = all[i], .cache_dir = cache, .max_batch = 2};
         memset(&logged, 0, sizeof logged);
         assert_vkdet(vkdet_model_plan(context, model, &plan, &text));
         assert_true(logged.tuned == 0 || all[i] == VKDET_TUNE_QUICK);
@@ -203,6 +203,9 @@ static void test_names(void **state)
     assert_null(session);
     assert_int_equal(vkdet_model_plan(context, model, &plan, &text), VKDET_ERROR_ARGUMENT);
     assert_int_equal(vkdet_verify(context, model, &verify, NULL, &text), VKDET_ERROR_ARGUMENT);
+    assert_null(text);
+    const vkdet_verify_params large = {.device = api_device(), .max_batch = 4097};
+    assert_int_equal(vkdet_verify(context, model, &large, NULL, &text), VKDET_ERROR_ARGUMENT);
     assert_null(text);
     assert_vkdet(vkdet_tune_from_name("full", &tune));
     assert_int_equal(tune, VKDET_TUNE_FULL);

@@ -1,7 +1,8 @@
 #!/bin/sh
-# test_bench.sh VKDET CLI_FIXTURE LIAR: vkdet bench from outside: its forms of output, its checks, comparison, report,
+# test_bench.sh VKDET CLI_FIXTURE LIAR SOURCE: vkdet bench from outside: its forms of output, its checks, comparison, report,
 # interruption and misuse. Nothing here depends on how long anything takes.
 liar=$3
+root=$4
 # shellcheck source=tests/cli/support.sh
 . "$(dirname -- "$0")/support.sh"
 make_toy
@@ -45,8 +46,17 @@ p=single-stream.pixels.reference.fp32.b1
 rising "$(member $p.p50 value)" "$(member $p.p90 value)" "$(member $p.p99 value)"
 expect 0 "$vkdet" bench --from base.json --csv
 lines out "$(($(grep -c '"name": ".*\.' base.json) + 1))"
-head -n 1 out | grep -qx 'name,scenario,stage,device,precision,batch,metric,value,unit,low,high,min,max,samples,withheld' ||
+head -n 1 out | grep -qx 'name,scenario,stage,device,precision,batch,metric,value,unit,low,high,min,max,samples,withheld,holds,bound_ms,device_name,driver,cpu,model,weights,version,shader_digest,date' ||
     fail "the heading of the CSV"
+grep -qE '^offline\.pixels\..*,scalar reference on the CPU,.*,[0-9a-f]{64},[0-9.]+,[0-9a-f]{32,},20[0-9T:Z-]+$' out ||
+    fail "a line of the CSV does not say what was measured"
+
+# --- how it was measured stands in every view
+expect 0 "$vkdet" bench --from base.json --report r.html
+grep -qE '^rules +=.*0\.5 s of warm-up, .* 2 slots; cpu: a thread a core; tuning default;' out || fail "the rules"
+grep -q '0.5 s of warm-up' r.html || fail "the rules in the report"
+has '"warm_up_seconds": 0.5'
+has '"tune": "default"'
 
 # --- pictures of one's own, an odd one among them
 expect 0 bench --scenario single-stream pics/green.ppm pics/red.ppm pics/many.ppm
@@ -58,9 +68,17 @@ says 'pics/none.ppm'
 
 # --- server: one rate, and a search
 expect 0 bench --scenario server --qps 200 --latency-bound 60000 --batch 2
-grep -qE '^server\.pixels\.reference\.fp32\.b2\.rate += 200 queries/s .* p99 within 60000 ms$' out || fail "server"
+grep -qE '^server\.pixels\.reference\.fp32\.b2\.rate += 200 queries/s .* p99 within 60000 ms, answered ' out || fail "server"
 expect 0 bench --scenario server --latency-bound 0.000001 --batch 1
 grep -qE 'p99 beyond 1e-06 ms$' out || fail "a bound that cannot hold"
+expect 0 bench --scenario server --latency-bound 50 --batch 4 --json
+for key in trials unanswered seconds answered_per_second holds bound_ms; do
+    grep -qE "^   \"$key\": " out || fail "a rate without $key"
+done
+# more than can be answered: given up, and what had no answer counts as late, not as nothing
+expect 0 bench --scenario server --qps 1000000 --latency-bound 1 --batch 1 --max-time 1 --min-time 1
+grep -qE '^server\..*rate += .* p99 beyond 1 ms, answered [0-9.]+/s in [0-9.e-]+ s, [0-9]+ unanswered$' out || fail "overload"
+grep -qE '^server\..*p99 += \? ms' out || fail "the 99th percentile of what was not answered"
 expect 0 bench --scenario server --latency-bound 50 --batch 4
 grep -qE '^server\.pixels\.reference\.fp32\.b4\.p99 += ' out || fail "server p99"
 
@@ -72,9 +90,31 @@ grep -q '<svg .*aria-label="time of each step"' r.html || fail "bars"
 grep -q 'aria-label="roofline"' r.html || fail "roofline"
 grep -q 'prefers-color-scheme:dark' r.html || fail "dark"
 if grep -nE 'https?:|src=|@import|url\(|<script|<link' r.html; then fail "the report refers to something outside"; fi
-[ ! -e r.html.part ] || fail "left a file behind"
-expect 5 "$vkdet" bench -q --from base.json --report no/such/folder/r.html
-says '--report no/such/folder/r.html'
+[ -z "$(find . -name '*.part')" ] || fail "left a file behind"
+# told before anything is measured
+expect 5 "$vkdet" bench --report no/such/folder/r.html
+says '--report no/such/folder/r.html: No such file or directory'
+lines err 1
+[ ! -s out ] || fail "measured for a report that cannot be"
+mkdir -p folder
+expect 5 "$vkdet" bench --report folder
+says '--report folder: Is a directory'
+# what is no plain file is written to, and not replaced
+mkfifo pipe
+cat pipe >piped &
+expect 0 "$vkdet" bench -q --from base.json --report pipe
+wait $!
+[ -p pipe ] || fail "the pipe was replaced"
+cmp -s piped r.html || { expect 0 "$vkdet" bench -q --from base.json --report r.html; cmp -s piped r.html || fail "the pipe's report"; }
+ln -s linked.html link.html
+: >linked.html
+expect 0 "$vkdet" bench -q --from base.json --report link.html
+[ -L link.html ] || fail "the link was replaced"
+cmp -s linked.html r.html || fail "the link's file"
+if [ -c /dev/full ] && [ ! -w /dev ]; then # as root a mistake would cost the machine its device
+    expect 5 "$vkdet" bench -q --from base.json --report /dev/full
+    says '--report /dev/full: No space left on device'
+fi
 # names from outside stay text
 sed 's/"id": "reference"/"id": "<b>\&x\\""/' base.json >odd.json
 expect 0 "$vkdet" bench -q --from odd.json --report odd.html
@@ -105,6 +145,20 @@ grep -q 'only in the base$' out || fail "only there"
 sed 's/"sha256": "[0-9a-f]*"/"sha256": "00"/' base.json >other.json
 expect 0 "$vkdet" bench -q --from base.json --compare other.json
 grep -q '^beware: the model was "00"' out || fail "another model goes unsaid"
+sed 's/"slots": 2,$/"slots": 5,/; s/"tune": "default"/"tune": "off"/' base.json >other.json
+expect 0 "$vkdet" bench -q --from base.json --compare other.json
+grep -q '^beware: slots was "5", is "2"$' out || fail "other slots go unsaid"
+grep -q '^beware: tune was ".*off.*", is ".*default' out || fail "another tuning goes unsaid"
+
+# --- docs/bench.md names every member of a document
+expect 0 bench --scenario all --stage all --layers --batch 2 --json
+cp out all.json
+expect 0 "$vkdet" bench --from all.json --compare all.json --json
+sed -n 's/^ *"\([a-z0-9_]*\)": .*/\1/p' out | sort -u >keys
+[ "$(wc -l <keys)" -ge 75 ] || fail "only $(wc -l <keys) members"
+while read -r key; do
+    grep -qE "\`$key\`" "$root/docs/bench.md" || fail "docs/bench.md does not name $key"
+done <keys
 
 # --- documents that are none
 echo '{}' >none.json
@@ -129,7 +183,7 @@ if LD_PRELOAD=$liar "$vkdet" --version >/dev/null 2>err && [ ! -s err ]; then
     grep -qE '^offline\.pixels\.reference\.fp32\.b2\.throughput += withheld: picture 0: ' out || fail "not withheld"
     grep -qE '^single-stream\.pixels\.reference\.fp32\.b1\.p50 += withheld: ' out || fail "not withheld"
     expect 6 lying output
-    says 'raw outputs of picture 1 of a batch of 2 differ from batch 1'
+    says 'raw outputs of picture 1 of a batch of 2 differ from those of the picture alone'
     grep -qE '^single-stream\.pixels\.reference\.fp32\.b1\.p50 += [0-9]' out || fail "batch 1 is right and not withheld"
     expect 6 lying verify
     grep -qE 'b1\.p50 += withheld' out || fail "not withheld"
@@ -179,6 +233,13 @@ usage '--qps takes' --scenario server --qps 0
 usage '--json and --csv' --json --csv
 usage '--from shows' --from base.json --layers
 usage '--from shows' --from base.json pics/green.ppm
+for unheard in '--batch 2' '--precision fp32' '--runs 3' '--min-time 1' '--max-time 1' '--seed 1' '--size 5x5' '--tune off' \
+    '--slots 1' '--threads 1' '--qps 1' '--latency-bound 1' '--conf 0' '--iou 0.5'; do
+    # shellcheck disable=SC2086
+    usage '--from shows' --from base.json $unheard
+done
+usage '--latency-bound goes with' --latency-bound 5
+usage '--noise goes with' --noise 5
 usage '--size is of pictures that are drawn' --size 5x5 pics/green.ppm
 usage 'more than --max-time' --min-time 5 --max-time 1
 usage 'stage pixels alone' --scenario server --stage device

@@ -144,6 +144,85 @@ static void test_arrivals(void **state)
     assert_true(fabs((double)beyond / COUNT - exp(-1)) < 0.005);
 }
 
+/* All arrivals of a run: in order, inside the window, as many in each part of it as chance gives,
+ * gaps without memory, and the rate the one that was asked for. */
+static void test_arrival_times(void **state)
+{
+    (void)state;
+    enum { COUNT = 20000, PARTS = 20 };
+    static double at[COUNT], other[COUNT];
+    const double rate = 40, window = COUNT / rate;
+    size_t in_part[PARTS] = {0}, beyond = 0;
+    arrivals_fill(at, COUNT, rate, SEED);
+    arrivals_fill(other, COUNT, rate, SEED + 1);
+    assert_true(at[0] != other[0] && at[COUNT / 2] != other[COUNT / 2]);
+    for (size_t i = 0; i < COUNT; i++) {
+        const double before = i ? at[i - 1] : 0;
+        assert_true(at[i] >= before && at[i] <= window);
+        beyond += at[i] - before > 1 / rate;
+        in_part[(size_t)fmin(at[i] / window * PARTS, PARTS - 1)]++;
+    }
+    /* 1000 a part, deviation 31 (binomial): five of them */
+    for (size_t i = 0; i < PARTS; i++) {
+        assert_in_range(in_part[i], 1000 - 155, 1000 + 155);
+    }
+    assert_true(fabs((double)beyond / COUNT - exp(-1)) < 0.02);
+    arrivals_fill(at, 1, 5, SEED);
+    assert_true(at[0] >= 0 && at[0] <= 0.2);
+}
+
+/* The 99th percentile of a server that takes 1 / capacity for each picture, one after the other. */
+static double p99_of_queue(double rate, double capacity, double seconds)
+{
+    const size_t count = (size_t)(rate * seconds);
+    double *at = malloc(count * sizeof *at), free_at = 0;
+    bench_samples latencies = {0};
+    assert_non_null(at);
+    arrivals_fill(at, count, rate, SEED);
+    for (size_t i = 0; i < count; i++) {
+        free_at = fmax(free_at, at[i]) + 1 / capacity;
+        assert_true(samples_add(&latencies, free_at - at[i]));
+    }
+    samples_sort(&latencies);
+    const double p99 = samples_quantile(&latencies, 0.99).value;
+    samples_free(&latencies);
+    free(at);
+    return p99;
+}
+
+/* Why a trial is long: in one second a server that is asked for 8 % more than it can do stays
+ * within 100 ms; in the time that search_seconds gives it does not. */
+static void test_overload(void **state)
+{
+    (void)state;
+    const bench_rule rule = {.min_seconds = 1, .max_seconds = 10};
+    const double bound = 0.1, seconds = search_seconds(&rule, bound, 0.02);
+    assert_true(fabs(seconds - 5) < 1e-9);
+    assert_true(p99_of_queue(1080, 1000, 1) <= bound);
+    assert_true(p99_of_queue(1080, 1000, seconds) > bound);
+    assert_true(p99_of_queue(1040, 1000, seconds) > bound);
+    assert_true(p99_of_queue(900, 1000, seconds) <= bound);
+    assert_true(search_seconds(&rule, 0.001, 0.02) == 1);
+    assert_true(search_seconds(&rule, 60, 0.02) == 10);
+}
+
+/* Given up as soon as the percentile cannot come out within the bound any more, and not before. */
+static void test_lost(void **state)
+{
+    (void)state;
+    for (size_t n = 1; n < 400; n++) {
+        for (size_t beyond = 0; beyond <= n; beyond++) {
+            bench_samples s = {0};
+            for (size_t i = 0; i < n; i++) {
+                assert_true(samples_add(&s, i < n - beyond ? 1 : 3));
+            }
+            const bool over = samples_quantile(&s, 0.99).value > 2;
+            samples_free(&s);
+            assert_int_equal(bound_is_lost(beyond, n, 0.99), over);
+        }
+    }
+}
+
 static void search_for(double limit, double start)
 {
     bench_search s = search_begin(start, 0.02, 60);
@@ -279,8 +358,10 @@ int main(void)
         cmocka_unit_test(test_percentiles),    cmocka_unit_test(test_median_intervals),
         cmocka_unit_test(test_tail_intervals), cmocka_unit_test(test_coverage),
         cmocka_unit_test(test_rule),           cmocka_unit_test(test_arrivals),
-        cmocka_unit_test(test_search),         cmocka_unit_test(test_verdicts),
-        cmocka_unit_test(test_roofline),       cmocka_unit_test(test_agreement),
+        cmocka_unit_test(test_arrival_times),  cmocka_unit_test(test_overload),
+        cmocka_unit_test(test_lost),           cmocka_unit_test(test_search),
+        cmocka_unit_test(test_verdicts),       cmocka_unit_test(test_roofline),
+        cmocka_unit_test(test_agreement),
     };
     print_message("seed %d\n", SEED);
     return cmocka_run_group_tests_name("bench", tests, NULL, NULL);
