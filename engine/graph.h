@@ -120,13 +120,18 @@ typedef enum resize_mode { RESIZE_NEAREST = 0, RESIZE_BILINEAR } resize_mode;
  *   branch b reads inputs[b], uses weights[2b] (kernel) and weights[2b+1] (bias or GRAPH_NONE) and
  * act[b], writes outputs[2b] (the map; GRAPH_NONE when only the pooled map is needed) and, when
  * `pooled`, outputs[2b+1] (its max-pool through `pool`; GRAPH_NONE otherwise). All branches share
- * window, groups, pool and the input shape; they may differ in input, weights, Cout, outputs. */
+ * window, groups, pool and the input shape; they may differ in input, weights, Cout, outputs.
+ *
+ * With `repeat` there is one branch, not pooled, and a second input of the output's shape: each
+ * pixel of the map is repeated repeat x repeat times (1: as it is), the second input is added, then
+ * comes the activation. */
 typedef struct conv2d_attributes {
     window window;
     uint32_t groups;
     bool pooled;
     struct window pool;
     int branches;
+    uint32_t repeat; /* 0: nothing is added */
 } conv2d_attributes;
 
 typedef struct node {

@@ -57,6 +57,10 @@ static uint64_t conv2d_flops(const graph *g, const node *n)
         shape map = map_shape(g, n, b);
         uint64_t elements = shape_elements(map);
         flops += n->weights[2 * b + 1] == GRAPH_NONE ? 0 : elements;
+        if (a->repeat) {
+            elements = value_elements(g, n->outputs[0]);
+            flops += elements;
+        }
         flops += activation_flops(&n->act[b], elements);
         flops += value_elements(g, n->outputs[2 * b + 1]) * pool_cells(&a->pool, &map);
     }

@@ -173,6 +173,29 @@ static status check_kernel(const graph *g, const node *n, int slot, const window
 
 /* --- operators: in[i] are the shapes of the inputs, out[i] takes those of the outputs --- */
 
+/* `out` is the map, and becomes what it is after the repetition, which is what is added to it. */
+static status infer_added(const node *n, const shape *added, shape *out, error *err)
+{
+    const conv2d_attributes *a = &n->attributes.conv;
+    if (a->branches != 1 || a->pooled) {
+        return refuse(n, err, "adds to %d branches%s", a->branches, a->pooled ? ", pooled" : "");
+    }
+    uint64_t height = (uint64_t)out->dim[0] * a->repeat, width = (uint64_t)out->dim[1] * a->repeat;
+    if (height > SHAPE_MAX_DIM || width > SHAPE_MAX_DIM) {
+        return refuse(n, err, "repeats pixels %ux%u times", (unsigned)a->repeat,
+                      (unsigned)a->repeat);
+    }
+    out->dim[0] = (uint32_t)height;
+    out->dim[1] = (uint32_t)width;
+    if (!shape_equal(*added, *out)) {
+        char text[64], own[64];
+        shape_text(*added, text);
+        shape_text(*out, own);
+        return refuse(n, err, "adds %s to %s", text, own);
+    }
+    return STATUS_OK;
+}
+
 static status infer_conv2d(const graph *g, const node *n, const shape *in, shape *out, error *err)
 {
     const conv2d_attributes *a = &n->attributes.conv;
@@ -214,7 +237,7 @@ static status infer_conv2d(const graph *g, const node *n, const shape *in, shape
                           a->pooled ? "pooled map" : "map and nothing else");
         }
     }
-    return STATUS_OK;
+    return a->repeat ? infer_added(n, &in[a->branches], &out[0], err) : STATUS_OK;
 }
 
 static status infer_depthwise(const graph *g, const node *n, const shape *in, shape *out,
@@ -494,6 +517,7 @@ static status check_activation(const node *n, const activation *a, bool fuses, e
 static status check_counts(const node *n, const op_rule *rule, int branches, error *err)
 {
     int inputs = rule->inputs == 0 ? n->input_count : rule->inputs * branches;
+    inputs += n->op == OP_CONV2D && n->attributes.conv.repeat ? 1 : 0;
     int outputs = n->op == OP_CONV2D ? 2 * branches : 1;
     if (n->input_count != inputs || inputs < 1 || inputs > GRAPH_MAX_INPUTS ||
         n->output_count != outputs || n->weight_count != rule->weights * branches ||
@@ -556,8 +580,8 @@ status graph_infer(const graph *g, const node *n, shape *outputs, error *err)
     if (s != STATUS_OK) {
         return s;
     }
-    shape in[CONV2D_MAX_BRANCHES]; /* a concat looks up its further inputs itself */
-    for (int i = 0; i < n->input_count && i < CONV2D_MAX_BRANCHES; i++) {
+    shape in[CONV2D_MAX_BRANCHES + 1]; /* a concat looks up its further inputs itself */
+    for (int i = 0; i < n->input_count && i <= CONV2D_MAX_BRANCHES; i++) {
         in[i] = g->values[n->inputs[i]].shape;
     }
     s = rule->infer(g, n, in, outputs, err);

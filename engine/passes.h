@@ -14,13 +14,18 @@
  * part of its weights; computed in double. */
 status pass_fold_batch_norm(graph *g, error *err);
 /* An activation that is the only reader of a node that can fuse it moves into that node, also
- * across reshapes (an element-wise function commutes with them). Zero-padding that only feeds a
- * convolution or depthwise node (never a pool) joins its window. */
+ * across reshapes (an element-wise function commutes with them), and across a concat into all of
+ * its parts. Zero-padding that only feeds a convolution or depthwise node (never a pool) joins its
+ * window. */
 status pass_fuse_activation(graph *g, error *err);
 status pass_fuse_zero_pad(graph *g, error *err);
 /* A 2x2, stride 2 max-pool that begins in the corner joins the convolution before it; the unpooled
  * map stays an output when anything else reads it. */
 status pass_fuse_pool(graph *g, error *err);
+/* A sum of equal shapes joins the linear convolution that makes one of its operands, also across a
+ * nearest resize by a whole factor, when nothing else reads that operand. Where both could, it is
+ * the one at the end of the longer path. */
+status pass_fuse_add(graph *g, error *err);
 /* Convolutions with equal window and input shape that read one input, and then convolutions that
  * read the branches of one node, become branches of one node (at most CONV2D_MAX_BRANCHES). */
 status pass_merge_siblings(graph *g, error *err);

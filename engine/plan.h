@@ -31,7 +31,7 @@ typedef enum kernel {
 const char *kernel_name(kernel k);
 
 enum {
-    PLAN_MAX_CONSTANTS = 24,
+    PLAN_MAX_CONSTANTS = 28,
     PLAN_MAX_PUSH = 32 /* 128 bytes: what every Vulkan device has */,
     PLAN_MAX_OPERANDS = 12
 };

@@ -140,8 +140,9 @@ static status number_values(const graph *g, json_int_t *ids, error *err)
     ids[g->input] = 0;
     for (size_t i = 0; i < g->node_count; i++) {
         const node *n = &g->nodes[i];
+        const conv2d_attributes *c = &n->attributes.conv;
         if (n->output_count != 1 &&
-            (n->op != OP_CONV2D || n->attributes.conv.branches != 1 || n->attributes.conv.pooled)) {
+            (n->op != OP_CONV2D || c->branches != 1 || c->pooled || c->repeat)) {
             return error_set(err, STATUS_ARGUMENT,
                              "node '%s' is fused: a container holds graphs as imported", n->name);
         }

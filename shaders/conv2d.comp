@@ -1,4 +1,4 @@
-/* Convolution: register-tiled, direct, with fused bias, activation, 2x2 max-pool and up to four
+/* Convolution: register-tiled, direct, with fused bias, sum, activation, 2x2 max-pool and up to four
  * branches.
  *
  * An invocation computes TILE_H x TILE_W pixels of the map times BLOCKS blocks of four output
@@ -8,7 +8,7 @@
  *
  * Order of accumulation, the same in every variant: for each input block of four channels, for each
  * kernel row, for each kernel column, for each of the four channels: acc = fma(input, weight, acc).
- * Then the bias is added, then the activation applied. Taps outside the map contribute fma(0,
+ * Then the bias is added, then what REPEAT adds, then the activation applied. Taps outside the map contribute fma(0,
  * weight, acc).
  *
  * Packed weights of a branch, from push.branch[].record: conv2d_record, bias [blocks][4], kernel
@@ -38,9 +38,10 @@ layout(constant_id = SPEC_CONV2D_ROW_REUSE) const uint ROW_REUSE = 1;
 layout(constant_id = SPEC_CONV2D_SCALAR) const uint SCALAR = 1;
 layout(constant_id = SPEC_CONV2D_LANES) const uint LANES = 1;
 layout(constant_id = SPEC_CONV2D_HALF) const uint HALF = 0;
+layout(constant_id = SPEC_CONV2D_REPEAT) const uint REPEAT = 0;
 const bool SOURCE_HALF = (HALF & HALF_SOURCE) != 0;
 const bool MAP_HALF = (HALF & HALF_TARGET) != 0;
-const bool POOLED_HALF = (HALF & HALF_SECOND) != 0;
+const bool SECOND_HALF = (HALF & HALF_SECOND) != 0;
 const bool WEIGHTS_HALF = (HALF & HALF_WEIGHTS) != 0;
 
 /* input cells of a row of the tile that are held at once */
@@ -53,6 +54,7 @@ layout(push_constant) uniform push_block
 {
     conv2d_push push;
 };
+#include "conv2d_add.glsl"
 
 vec4 cells[TILE_H * CELLS];
 vec4 acc[BLOCKS * TILE];
@@ -133,8 +135,8 @@ void accumulate_row(uint kernel4, uint all_blocks, uint block, uint lanes)
     }
 }
 
-/* bias, activation, and the tile written: the map, its 2x2 maxima, or both */
-void finish(uint map, uint pooled, conv2d_record r, uint bias4, uint block, uint lanes, uint y,
+/* bias, sum, activation, and the tile written: the map, its 2x2 maxima, or both */
+void finish(uint map, uint second, conv2d_record r, uint bias4, uint block, uint lanes, uint y,
             uint x)
 {
     uint all_blocks = (r.channels + 3) / 4;
@@ -149,10 +151,29 @@ void finish(uint map, uint pooled, conv2d_record r, uint bias4, uint block, uint
             vec4 bias = weights4[bias4 + own];
             [[unroll]] for (uint i = 0; i < TILE; ++i)
             {
-                vec4 v = acc[b * TILE + i] + bias;
-                v = ANY != 0 ? activate(v, r.act) : relu(v, r.act);
-                acc[b * TILE + i] = v;
+                acc[b * TILE + i] += bias;
                 uint oy = y + i / TILE_W, ox = x + i % TILE_W;
+                if (REPEAT == 1 && oy < push.height && ox < push.width) {
+                    acc[b * TILE + i] +=
+                        load_added(second + (oy * push.width + ox) * r.second_stride + channel,
+                                   count, r);
+                }
+            }
+            [[unroll]] for (uint i = 0; i < TILE; ++i)
+            {
+                uint oy = y + i / TILE_W, ox = x + i % TILE_W;
+                if (REPEAT > 1) {
+                    if (oy < push.height && ox < push.width) {
+                        uint pixel = (oy * push.width * REPEAT + ox) * REPEAT;
+                        store_repeated(acc[b * TILE + i], r,
+                                       map + pixel * r.map_stride + channel,
+                                       second + pixel * r.second_stride + channel, count);
+                    }
+                    continue;
+                }
+                vec4 v = ANY != 0 ? activate(acc[b * TILE + i], r.act)
+                                  : relu(acc[b * TILE + i], r.act);
+                acc[b * TILE + i] = v;
                 if ((POOL == 0 || (r.flags & CONV2D_MAP) != 0) && oy < push.height &&
                     ox < push.width) {
                     store_channels(map + (oy * push.width + ox) * r.map_stride + channel, v, count,
@@ -172,9 +193,9 @@ void finish(uint map, uint pooled, conv2d_record r, uint bias4, uint block, uint
                     uint py = (y + ty) / 2, px = (x + tx) / 2;
                     if (py < pooled_height && px < pooled_width) {
                         store_channels(
-                            pooled + (py * pooled_width + px) * r.pooled_stride + channel, v, count,
-                            SCALAR == 0 || (r.flags & CONV2D_POOLED_VECTOR) != 0,
-                            POOLED_HALF);
+                            second + (py * pooled_width + px) * r.second_stride + channel, v, count,
+                            SCALAR == 0 || (r.flags & CONV2D_SECOND_VECTOR) != 0,
+                            SECOND_HALF);
                     }
                 }
             }
@@ -250,7 +271,7 @@ void main()
     }
     uint map =
         elements_of(push.branch[branch].map + image * r.map_words, MAP_HALF) + r.map_offset;
-    uint pooled = elements_of(push.branch[branch].pooled + image * r.pooled_words, POOLED_HALF) +
-                  r.pooled_offset;
-    finish(map, pooled, r, bias4, block, lanes, ty, tx);
+    uint second = elements_of(push.branch[branch].second + image * r.second_words, SECOND_HALF) +
+                  r.second_offset;
+    finish(map, second, r, bias4, block, lanes, ty, tx);
 }

@@ -9,8 +9,8 @@ conv2d_record read_record(uint at)
     r.map_words = weight_words[at + 7];
     r.map_offset = weight_words[at + 8];
     r.map_stride = weight_words[at + 9];
-    r.pooled_words = weight_words[at + 10];
-    r.pooled_offset = weight_words[at + 11];
-    r.pooled_stride = weight_words[at + 12];
+    r.second_words = weight_words[at + 10];
+    r.second_offset = weight_words[at + 11];
+    r.second_stride = weight_words[at + 12];
     return r;
 }

@@ -22,13 +22,14 @@ layout(constant_id = SPEC_CONV2D_POOL) const uint POOL = 0;
 layout(constant_id = SPEC_CONV2D_ANY) const uint ANY = 1;
 layout(constant_id = SPEC_CONV2D_SCALAR) const uint SCALAR = 1;
 layout(constant_id = SPEC_CONV2D_HALF) const uint HALF = 0;
+layout(constant_id = SPEC_CONV2D_REPEAT) const uint REPEAT = 0;
 layout(constant_id = SPEC_GEMM_ROWS) const uint ROWS = 64; /* of a workgroup's tile */
 layout(constant_id = SPEC_GEMM_COLUMNS) const uint COLUMNS = 64;
 layout(constant_id = SPEC_GEMM_DEPTH) const uint DEPTH = 16; /* of a slice */
 layout(constant_id = SPEC_GEMM_INPUT_BLOCKS) const uint INPUT_BLOCKS = 16;
 const bool SOURCE_HALF = (HALF & HALF_SOURCE) != 0;
 const bool MAP_HALF = (HALF & HALF_TARGET) != 0;
-const bool POOLED_HALF = (HALF & HALF_SECOND) != 0;
+const bool SECOND_HALF = (HALF & HALF_SECOND) != 0;
 const bool WEIGHTS_HALF = (HALF & HALF_WEIGHTS) != 0;
 const uint TAPS = KERNEL_H * KERNEL_W;
 const uint SLICE_FOURS = DEPTH / 4;
@@ -39,6 +40,7 @@ layout(push_constant) uniform push_block
 {
     conv2d_gemm_push push;
 };
+#include "conv2d_add.glsl"
 
 layout(std430, set = 0, binding = BINDING_REQUEST) readonly buffer request_block
 {
@@ -71,9 +73,10 @@ row_place place_row(uint row)
  * inside. */
 shared ivec2 row_source[ROWS];
 const int CORNER_NONE = -32768;
-/* The element of the map where a row is written, and of the pooled map four rows. */
+/* The element of the map where a row is written; of the pooled map where four rows are, or of what
+ * is added to a row. */
 shared uint row_map[ROWS];
-shared uint row_pooled[POOL != 0 ? ROWS / 4 : 1];
+shared uint row_second[POOL != 0 ? ROWS / 4 : REPEAT != 0 ? ROWS : 1];
 const uint TARGET_NONE = 0xffffffffu;
 
 bool row_is_inside(uint i)
@@ -88,9 +91,9 @@ void find_pooled(uint branch, conv2d_record r, uint four, row_place p)
     uint y = p.y / 2, x = p.x / 2;
     bool wanted =
         (r.flags & CONV2D_POOLED) != 0 && p.inside && y < height && x < width;
-    uint begin = elements_of(push.branch[branch].pooled + p.image * r.pooled_words, POOLED_HALF);
-    row_pooled[four] =
-        wanted ? begin + r.pooled_offset + (y * width + x) * r.pooled_stride : TARGET_NONE;
+    uint begin = elements_of(push.branch[branch].second + p.image * r.second_words, SECOND_HALF);
+    row_second[four] =
+        wanted ? begin + r.second_offset + (y * width + x) * r.second_stride : TARGET_NONE;
 }
 
 void find_rows(uint first_row, uint branch, conv2d_record r)
@@ -108,8 +111,16 @@ void find_rows(uint first_row, uint branch, conv2d_record r)
                   (p.inside ? y : CORNER_NONE) << 16 | (x & 0xffff));
         bool wanted = (POOL == 0 || (r.flags & CONV2D_MAP) != 0) && p.inside;
         uint begin = elements_of(push.branch[branch].map + p.image * r.map_words, MAP_HALF);
-        row_map[i] = wanted ? begin + r.map_offset + (p.y * push.width + p.x) * r.map_stride
-                            : TARGET_NONE;
+        uint pixel = p.y * push.width + p.x;
+        if (REPEAT > 1) {
+            pixel = (p.y * push.width * REPEAT + p.x) * REPEAT;
+        }
+        row_map[i] = wanted ? begin + r.map_offset + pixel * r.map_stride : TARGET_NONE;
+        if (REPEAT != 0) {
+            row_second[i] =
+                elements_of(push.branch[branch].second + p.image * r.second_words, SECOND_HALF) +
+                r.second_offset + pixel * r.second_stride;
+        }
         if (POOL != 0 && i % 4 == 0) {
             find_pooled(branch, r, i / 4, p);
         }
@@ -152,7 +163,7 @@ uint choose_branch(uint column_group, out uint own_group)
     return branch;
 }
 
-/* Bias, activation and stores of four consecutive rows of the tile, the first a multiple of four,
+/* Bias, sum, activation and stores of four consecutive rows of the tile, the first a multiple of four,
  * times one output block. */
 void finish_rows(conv2d_record r, vec4 bias, uint row, uint block, vec4 v[4])
 {
@@ -160,15 +171,27 @@ void finish_rows(conv2d_record r, vec4 bias, uint row, uint block, vec4 v[4])
     [[unroll]] for (uint i = 0; i < 4; ++i)
     {
         v[i] += bias;
-        v[i] = ANY != 0 ? activate(v[i], r.act) : relu(v[i], r.act);
+        if (REPEAT == 1 && row_map[row + i] != TARGET_NONE) {
+            v[i] += load_added(row_second[row + i] + channel, count, r);
+        }
+    }
+    [[unroll]] for (uint i = 0; i < 4; ++i)
+    {
         uint map = row_map[row + i];
+        if (REPEAT > 1) {
+            if (map != TARGET_NONE) {
+                store_repeated(v[i], r, map + channel, row_second[row + i] + channel, count);
+            }
+            continue;
+        }
+        v[i] = ANY != 0 ? activate(v[i], r.act) : relu(v[i], r.act);
         if (map != TARGET_NONE) {
             store_channels(map + channel, v[i], count,
                            SCALAR == 0 || (r.flags & CONV2D_MAP_VECTOR) != 0, MAP_HALF);
         }
     }
     if (POOL != 0) {
-        uint pooled = row_pooled[row / 4];
+        uint pooled = row_second[row / 4];
         vec4 m = v[0];
         [[unroll]] for (uint i = 1; i < 4; ++i)
         {
@@ -176,7 +199,7 @@ void finish_rows(conv2d_record r, vec4 bias, uint row, uint block, vec4 v[4])
         }
         if (pooled != TARGET_NONE) {
             store_channels(pooled + channel, m, count,
-                           SCALAR == 0 || (r.flags & CONV2D_POOLED_VECTOR) != 0, POOLED_HALF);
+                           SCALAR == 0 || (r.flags & CONV2D_SECOND_VECTOR) != 0, SECOND_HALF);
         }
     }
 }

@@ -129,9 +129,10 @@ struct activation_words {
 
 /* Which operands are stored as halves (engine/plan.h, ELEMENT_F16); the others are floats. What is
  * stored as halves is always aligned. */
-#define HALF_SOURCE  1u
-#define HALF_TARGET  2u
-#define HALF_SECOND  4u /* elementwise: the second source; conv2d: the pooled map */
+#define HALF_SOURCE 1u
+#define HALF_TARGET 2u
+#define HALF_SECOND                                                                                \
+    4u /* elementwise: the second source; conv2d: the pooled map, or what is added */
 #define HALF_WEIGHTS 8u /* the kernel; biases and all other weights are floats */
 
 /* preprocess: pixels -> input tensor. One invocation a pixel of the tensor. */
@@ -166,19 +167,22 @@ struct preprocess_push {
 #define SPEC_CONV2D_POOL       12 /* 1: also max-pools 2x2, stride 2 */
 #define SPEC_CONV2D_ANY        13 /* 1: any activation; 0: only what RELU's three numbers express */
 #define SPEC_CONV2D_ROW_REUSE                                                                      \
-    14 /* 1: a row of the tile's input is loaded once and used by every tap of the row; 2: and the    \
+    14 /* 1: a row of the tile's input is loaded once and used by every tap of the row; 2: and the \
           weights of all taps of the row are held */
 #define SPEC_CONV2D_SCALAR 15 /* 1: the pixels of some target are not aligned, see the flags */
 #define SPEC_CONV2D_HALF   16
 #define SPEC_CONV2D_LANES                                                                          \
     17 /* 0: neighbours differ in the tile alone, so weights are uniform; 1: 2^(push.lanes_pool &  \
           255) */
+#define SPEC_CONV2D_REPEAT                                                                         \
+    24 /* 0: nothing is added; else each pixel of the map is written REPEAT x REPEAT times, with   \
+          what is added there; of one branch, without POOL */
 #define CONV2D_BRANCHES 4
 #define CONV2D_MAP      1u /* the record's flags: the map is wanted */
 #define CONV2D_POOLED   2u /* the pooled map is wanted */
 #define CONV2D_MAP_VECTOR                                                                          \
     4u /* pixels of the map are 16-byte aligned: store four channels at once */
-#define CONV2D_POOLED_VECTOR 8u
+#define CONV2D_SECOND_VECTOR 8u /* likewise of the pooled map, or of what is added */
 struct conv2d_record {
     iface_struct(activation_words) act;
     iface_uint channels; /* Cout */
@@ -187,9 +191,9 @@ struct conv2d_record {
     iface_uint map_words;
     iface_uint map_offset;
     iface_uint map_stride;
-    iface_uint pooled_words;
-    iface_uint pooled_offset;
-    iface_uint pooled_stride;
+    iface_uint second_words; /* of the pooled map, or with REPEAT of what is added */
+    iface_uint second_offset;
+    iface_uint second_stride;
     iface_uint reserved0;
     iface_uint reserved1;
     iface_uint reserved2;
@@ -198,7 +202,7 @@ struct conv2d_record {
 struct conv2d_branch {
     iface_uint source;    /* scaled */
     iface_uint map;       /* scaled */
-    iface_uint pooled;    /* scaled */
+    iface_uint second;    /* scaled; the pooled map, or with REPEAT what is added */
     iface_uint record;    /* in the weights, a multiple of 4: record, bias, kernel */
     iface_uint group_end; /* the first channel group of the next branch */
 };
@@ -221,8 +225,8 @@ struct conv2d_push {
 };
 
 /* conv2d_gemm and conv2d_matrix: the same convolution as a matrix product,
- * shaders/conv2d_rows.glsl. Constants 3 to 8 and POOL, ANY, SCALAR, HALF as above. The rows of the
- * whole batch are one dimension, so the groups of a dispatch follow from the batch
+ * shaders/conv2d_rows.glsl. Constants 3 to 8 and POOL, ANY, SCALAR, HALF, REPEAT as above. The rows
+ * of the whole batch are one dimension, so the groups of a dispatch follow from the batch
  * (plan_step.rows). */
 #define SPEC_GEMM_ROWS          9
 #define SPEC_GEMM_COLUMNS       10

@@ -60,7 +60,7 @@ static status fold_weights(graph *g, node *n, int slot, const node *bn, uint32_t
 /* Whether n is linear up to v, so that a scale and a shift can move into its weights. */
 static bool can_fold_into(const node *n, int branch)
 {
-    if (n->op == OP_CONV2D && n->attributes.conv.pooled) {
+    if (n->op == OP_CONV2D && (n->attributes.conv.pooled || n->attributes.conv.repeat)) {
         return false;
     }
     return (n->op == OP_CONV2D || n->op == OP_DEPTHWISE || n->op == OP_DENSE) &&

@@ -25,7 +25,7 @@ status pass_fuse_pool(graph *g, error *err)
         }
         node *n = &g->nodes[p];
         conv2d_attributes *a = &n->attributes.conv;
-        if (a->pooled || a->branches != 1) {
+        if (a->pooled || a->repeat || a->branches != 1) {
             continue;
         }
         bool only_reader = rewrite_sole_producer(&r, v) == n;

@@ -32,8 +32,9 @@ static int kinship_key(const rewrite *r, const node *n, kinship k)
 static bool can_merge(const graph *g, const node *a, const node *b)
 {
     const conv2d_attributes *x = &a->attributes.conv, *y = &b->attributes.conv;
-    return x->branches + y->branches <= CONV2D_MAX_BRANCHES && x->groups == y->groups &&
-           x->pooled == y->pooled && window_equal(&x->window, &y->window) &&
+    return x->branches + y->branches <= CONV2D_MAX_BRANCHES && !x->repeat && !y->repeat &&
+           x->groups == y->groups && x->pooled == y->pooled &&
+           window_equal(&x->window, &y->window) &&
            (!x->pooled || window_equal(&x->pool, &y->pool)) &&
            shape_equal(g->values[a->inputs[0]].shape, g->values[b->inputs[0]].shape);
 }

@@ -3,8 +3,9 @@
 
 /* Dead nodes read values that live ones could otherwise keep to themselves, so compaction comes
  * first as well as last. Identities go before the fusions that they would stand between; an
- * activation joins after the batch-norm before it has; siblings merge when their nodes have taken
- * in all they can; views come last, for the other passes leave shared storage alone. */
+ * activation joins after the batch-norm before it has; a sum takes its activation along into the
+ * convolution; siblings merge when their nodes have taken in all they can; views come last, for the
+ * other passes leave shared storage alone. */
 const pass passes[] = {
     {"compact", pass_compact},
     {"drop-identity", pass_drop_identity},
@@ -12,6 +13,7 @@ const pass passes[] = {
     {"fuse-zero-pad", pass_fuse_zero_pad},
     {"fuse-activation", pass_fuse_activation},
     {"fuse-pool", pass_fuse_pool},
+    {"fuse-add", pass_fuse_add},
     {"merge-siblings", pass_merge_siblings},
     {"place-heads", pass_place_heads},
     {"compact", pass_compact},

@@ -9,7 +9,8 @@
 
 /* One branch of a node, ready for a dispatch. */
 typedef struct branch {
-    place source, map, pooled;
+    place source, map;
+    place second; /* the pooled map, or with convolution.repeat what is added */
     bool wants_map, wants_pooled;
     int kernel, bias; /* weights of the graph */
     activation act;
@@ -20,12 +21,13 @@ typedef struct branch {
 typedef struct convolution {
     window window;
     uint32_t groups;
-    bool pool; /* fused, 2x2 */
+    bool pool;       /* fused, 2x2 */
+    uint32_t repeat; /* engine/graph.h; not together with pool */
     int node;
     const char *name;
     branch branches[CONV2D_BRANCHES];
     uint32_t branch_count;
-    uint32_t height, width; /* of the map */
+    uint32_t height, width; /* of the map, before it is repeated */
     uint32_t pooled_height, pooled_width;
 } convolution;
 
@@ -62,21 +64,25 @@ bool conv_is_pointwise(const convolution *c);
 /* channels of every group in fours: what the blocked layouts need */
 bool conv_in_fours(const convolution *c, const branch *br);
 /* the record that begins a branch's packed weights */
-struct conv2d_record conv_record(const builder *b, const branch *br);
-/* HALF_SOURCE, HALF_TARGET (the map), HALF_SECOND (the pooled map), HALF_WEIGHTS: the same for all
- * branches of a dispatch */
+struct conv2d_record conv_record(const builder *b, const convolution *c, const branch *br);
+/* a branch reads or writes its second place */
+bool conv_has_second(const convolution *c, const branch *br);
+/* HALF_SOURCE, HALF_TARGET (the map), HALF_SECOND (the second place), HALF_WEIGHTS: the same for
+ * all branches of a dispatch */
 uint32_t conv_halves(const builder *b, const convolution *c);
 /* some branch has more than what RELU's three numbers express */
 bool conv_any_activation(const convolution *c);
-/* some target's pixels are not aligned */
-bool conv_stores_scalars(const convolution *c);
-/* the constants that every family's kernels have: window, POOL, ANY, SCALAR, HALF */
+/* some pixels that are written, or added, are not aligned */
+bool conv_moves_scalars(const convolution *c);
+/* the constants that every family's kernels have: window, POOL, ANY, SCALAR, HALF, REPEAT */
 void conv_constants(const builder *b, plan_step *s, const convolution *c);
+/* what a variant's name says of pool and repeat */
+const char *conv_fused(const convolution *c);
 /* how a pooled map ends: bit 0: the pooled width rounds up; 1: the height */
 uint32_t conv_pool_edges(const convolution *c);
 /* room for a branch's record, bias and so many words of kernel; the record is filled in */
-status conv_pack(builder *b, const branch *br, pack_kind kind, uint64_t kernel_words,
-                 plan_pack **out);
+status conv_pack(builder *b, const convolution *c, const branch *br, pack_kind kind,
+                 uint64_t kernel_words, plan_pack **out);
 /* reads, writes, FLOPs and weights of branch br */
 void conv_account(plan_step *s, const convolution *c, const branch *br, uint64_t weight_words);
 /* the same of branch i, and its offsets in the push constants, whose branches begin at byte `at` */

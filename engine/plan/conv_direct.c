@@ -23,7 +23,7 @@ static status pack_branch(builder *b, const convolution *c, const branch *br, pl
     uint32_t blocks = blocks_of(br->channels);
     uint64_t taps = (uint64_t)c->window.kernel_h * c->window.kernel_w;
     uint64_t inputs = round_up4(br->source.channels / c->groups);
-    return conv_pack(b, br, PACK_CONV2D,
+    return conv_pack(b, c, br, PACK_CONV2D,
                      element_words(b->weight_element, taps * inputs * blocks * 4), out);
 }
 
@@ -38,7 +38,7 @@ static status step_variant(builder *b, plan_step *s, const convolution *c, const
     step_constant(s, SPEC_CONV2D_LANES, t->lane_bits > 0);
     s->variant = region_format(b->p->memory, "%ux%u/%u tile %ux%ux%u lanes %u%s%s%s", w->kernel_h,
                                w->kernel_w, w->stride_w, t->height, t->width, 4 * t->blocks,
-                               1u << t->lane_bits, c->pool ? " pool" : "", any ? " any" : "",
+                               1u << t->lane_bits, conv_fused(c), any ? " any" : "",
                                c->groups > 1 ? " groups" : "");
     return s->variant ? STATUS_OK
                       : error_set(b->err, STATUS_MEMORY, "out of memory while planning");

@@ -47,9 +47,9 @@ static uint32_t depth_of(const convolution *c)
     return c->window.kernel_h * c->window.kernel_w * round_up4(c->branches[0].source.channels);
 }
 
-/* what both kernels keep of each row of a tile: where its source is, its map and a quarter of a
- * pooled one */
-enum { ROW_BYTES = 13 };
+/* what both kernels keep of each row of a tile: where its source is, its map, and what is added or
+ * a quarter of a pooled map */
+enum { ROW_BYTES = 16 };
 
 /* workgroups along the columns, of all branches */
 static uint32_t column_groups(const convolution *c, uint32_t columns)
@@ -92,7 +92,7 @@ static status emit_rows(builder *b, const convolution *c, const char *shader, pa
     for (uint32_t i = 0; i < c->branch_count; i++) {
         const branch *br = &c->branches[i];
         plan_pack *pack;
-        status s = conv_pack(b, br, kind, kernel_words[i], &pack);
+        status s = conv_pack(b, c, br, kind, kernel_words[i], &pack);
         if (s != STATUS_OK) {
             return s;
         }
@@ -131,8 +131,8 @@ static status name_variant(builder *b, plan_step *s, const convolution *c, const
     s->variant = region_format(b->p->memory, "%ux%u/%u %s %ux%ux%u by %ux%u%s%s", w->kernel_h,
                                w->kernel_w, w->stride_w, kind, chosen->sizes[SIZE_ROWS],
                                chosen->sizes[SIZE_COLUMNS], chosen->sizes[SIZE_DEPTH],
-                               chosen->sizes[SIZE_FIRST], chosen->sizes[SIZE_SECOND],
-                               c->pool ? " pool" : "", conv_any_activation(c) ? " any" : "");
+                               chosen->sizes[SIZE_FIRST], chosen->sizes[SIZE_SECOND], conv_fused(c),
+                               conv_any_activation(c) ? " any" : "");
     return s->variant ? STATUS_OK
                       : error_set(b->err, STATUS_MEMORY, "out of memory while planning");
 }

@@ -61,7 +61,7 @@ static status emit_grouped(builder *b, const convolution *c, const conv_candidat
 static void propose_grouped(const builder *b, const convolution *c, conv_candidates *out)
 {
     (void)b;
-    if (!conv_in_fours(c, &c->branches[0])) {
+    if (!conv_in_fours(c, &c->branches[0]) && c->repeat == 0) {
         conv_propose(out, &(conv_candidate){.family = &conv_grouped});
     }
 }

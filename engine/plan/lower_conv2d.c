@@ -20,7 +20,8 @@ bool conv_is_pointwise(const convolution *c)
 {
     const window *w = &c->window;
     return w->kernel_h == 1 && w->kernel_w == 1 && w->stride_h == 1 && w->stride_w == 1 &&
-           (w->pad_top | w->pad_left | w->pad_bottom | w->pad_right) == 0 && !c->pool;
+           (w->pad_top | w->pad_left | w->pad_bottom | w->pad_right) == 0 && !c->pool &&
+           c->repeat <= 1;
 }
 
 bool conv_in_fours(const convolution *c, const branch *br)
@@ -29,7 +30,12 @@ bool conv_in_fours(const convolution *c, const branch *br)
            ((br->source.channels / c->groups) % 4 == 0 && (br->channels / c->groups) % 4 == 0);
 }
 
-struct conv2d_record conv_record(const builder *b, const branch *br)
+bool conv_has_second(const convolution *c, const branch *br)
+{
+    return br->wants_pooled || c->repeat > 0;
+}
+
+struct conv2d_record conv_record(const builder *b, const convolution *c, const branch *br)
 {
     struct conv2d_record r = {.act = activation_make(br->act),
                               .channels = br->channels,
@@ -40,11 +46,12 @@ struct conv2d_record conv_record(const builder *b, const branch *br)
         r.map_offset = br->map.offset;
         r.map_stride = br->map.stride;
     }
-    if (br->wants_pooled) {
-        r.flags |= CONV2D_POOLED | (place_aligned(&br->pooled) ? CONV2D_POOLED_VECTOR : 0);
-        r.pooled_words = (uint32_t)b->p->buffers[br->pooled.buffer].words;
-        r.pooled_offset = br->pooled.offset;
-        r.pooled_stride = br->pooled.stride;
+    r.flags |= br->wants_pooled ? CONV2D_POOLED : 0;
+    if (conv_has_second(c, br)) {
+        r.flags |= place_aligned(&br->second) ? CONV2D_SECOND_VECTOR : 0;
+        r.second_words = (uint32_t)b->p->buffers[br->second.buffer].words;
+        r.second_offset = br->second.offset;
+        r.second_stride = br->second.stride;
     }
     return r;
 }
@@ -55,7 +62,7 @@ uint32_t conv_halves(const builder *b, const convolution *c)
     for (uint32_t i = 0; i < c->branch_count; i++) {
         const branch *br = &c->branches[i];
         halves |= place_halves(&br->source, br->wants_map ? &br->map : NULL);
-        halves |= br->wants_pooled && br->pooled.element == ELEMENT_F16 ? HALF_SECOND : 0;
+        halves |= conv_has_second(c, br) && br->second.element == ELEMENT_F16 ? HALF_SECOND : 0;
     }
     return halves;
 }
@@ -69,13 +76,13 @@ bool conv_any_activation(const convolution *c)
     return any;
 }
 
-bool conv_stores_scalars(const convolution *c)
+bool conv_moves_scalars(const convolution *c)
 {
     bool scalars = false;
     for (uint32_t i = 0; i < c->branch_count; i++) {
         const branch *br = &c->branches[i];
         scalars = scalars || (br->wants_map && !place_aligned(&br->map)) ||
-                  (br->wants_pooled && !place_aligned(&br->pooled));
+                  (conv_has_second(c, br) && !place_aligned(&br->second));
     }
     return scalars;
 }
@@ -91,8 +98,14 @@ void conv_constants(const builder *b, plan_step *s, const convolution *c)
     step_constant(s, SPEC_CONV2D_DILATION_W, w->dilation_w);
     step_constant(s, SPEC_CONV2D_POOL, c->pool);
     step_constant(s, SPEC_CONV2D_ANY, conv_any_activation(c));
-    step_constant(s, SPEC_CONV2D_SCALAR, conv_stores_scalars(c));
+    step_constant(s, SPEC_CONV2D_SCALAR, conv_moves_scalars(c));
     step_constant(s, SPEC_CONV2D_HALF, conv_halves(b, c));
+    step_constant(s, SPEC_CONV2D_REPEAT, c->repeat);
+}
+
+const char *conv_fused(const convolution *c)
+{
+    return c->pool ? " pool" : c->repeat > 1 ? " repeat add" : c->repeat ? " add" : "";
 }
 
 uint32_t conv_pool_edges(const convolution *c)
@@ -102,15 +115,15 @@ uint32_t conv_pool_edges(const convolution *c)
                           (c->pooled_height * 2 > c->height ? 2u : 0);
 }
 
-status conv_pack(builder *b, const branch *br, pack_kind kind, uint64_t kernel_words,
-                 plan_pack **out)
+status conv_pack(builder *b, const convolution *c, const branch *br, pack_kind kind,
+                 uint64_t kernel_words, plan_pack **out)
 {
     status s = builder_pack(
         b, kind, CONV2D_RECORD_WORDS + 4 * (uint64_t)blocks_of(br->channels) + kernel_words, out);
     if (s == STATUS_OK) {
         (*out)->weights[0] = br->kernel;
         (*out)->weights[1] = br->bias;
-        (*out)->record = conv_record(b, br);
+        (*out)->record = conv_record(b, c, br);
     }
     return s;
 }
@@ -123,8 +136,8 @@ void conv_branch(plan_step *s, const convolution *c, uint32_t i, size_t at, uint
     if (br->wants_map) {
         step_offset(s, at + offsetof(struct conv2d_branch, map), br->map.buffer);
     }
-    if (br->wants_pooled) {
-        step_offset(s, at + offsetof(struct conv2d_branch, pooled), br->pooled.buffer);
+    if (conv_has_second(c, br)) {
+        step_offset(s, at + offsetof(struct conv2d_branch, second), br->second.buffer);
     }
     conv_account(s, c, br, weight_words);
 }
@@ -135,11 +148,15 @@ void conv_account(plan_step *s, const convolution *c, const branch *br, uint64_t
     uint64_t inputs = br->source.channels / c->groups;
     step_reads(s, br->source.buffer, place_words(&br->source));
     if (br->wants_map) {
-        step_writes(s, br->map.buffer, element_words(br->map.element, map));
+        step_writes(s, br->map.buffer, place_words(&br->map));
+    }
+    if (c->repeat) {
+        step_reads(s, br->second.buffer, place_words(&br->second));
+        s->flops += place_elements(&br->second);
     }
     if (br->wants_pooled) {
-        step_writes(s, br->pooled.buffer,
-                    element_words(br->pooled.element,
+        step_writes(s, br->second.buffer,
+                    element_words(br->second.element,
                                   (uint64_t)c->pooled_height * c->pooled_width * br->channels));
     }
     s->flops += map * (2 * inputs * c->window.kernel_h * c->window.kernel_w + 2);
@@ -209,7 +226,7 @@ static status make_map(builder *b, const convolution *c, int v, branch *br)
     if (!name) {
         return error_set(b->err, STATUS_MEMORY, "out of memory while planning");
     }
-    br->map = (place){.element = conv_in_fours(c, br) ? br->pooled.element : ELEMENT_F32,
+    br->map = (place){.element = conv_in_fours(c, br) ? br->second.element : ELEMENT_F32,
                       .stride = round_up4(br->channels),
                       .height = c->height,
                       .width = c->width,
@@ -223,7 +240,7 @@ static bool share_dispatch(const builder *b, const branch *x, const branch *y)
     return x->source.stride == y->source.stride && x->source.element == y->source.element &&
            b->p->buffers[x->source.buffer].words == b->p->buffers[y->source.buffer].words &&
            (!x->wants_map || !y->wants_map || x->map.element == y->map.element) &&
-           (!x->wants_pooled || !y->wants_pooled || x->pooled.element == y->pooled.element);
+           (!x->wants_pooled || !y->wants_pooled || x->second.element == y->second.element);
 }
 
 /* br can become one more branch of c */
@@ -240,6 +257,7 @@ static bool may_join(const builder *b, const convolution *c, const branch *br)
 static status make_branch(builder *b, const convolution *c, const struct node *n, int i,
                           bool *own_pool, branch *br)
 {
+    const conv2d_attributes *a = &n->attributes.conv;
     int map_value = n->outputs[2 * i], pooled_value = n->outputs[2 * i + 1];
     const struct weight *filter = &b->g->weights[n->weights[2 * i]];
     *br = (branch){.kernel = n->weights[2 * i],
@@ -256,14 +274,17 @@ static status make_branch(builder *b, const convolution *c, const struct node *n
     if (tiled) {
         s = builder_aligned(b, n->inputs[i], &br->source);
     }
-    br->wants_pooled = n->attributes.conv.pooled && pooled_value != GRAPH_NONE;
-    *own_pool = br->wants_pooled && !(tiled && pool_is_fusable(&n->attributes.conv.pool));
+    br->wants_pooled = a->pooled && pooled_value != GRAPH_NONE;
+    *own_pool = br->wants_pooled && !(tiled && pool_is_fusable(&a->pool));
     br->wants_map = map_value != GRAPH_NONE || *own_pool;
     if (s == STATUS_OK && br->wants_pooled) {
-        s = builder_value(b, pooled_value, &br->pooled);
+        s = builder_value(b, pooled_value, &br->second);
     }
     if (s == STATUS_OK && br->wants_map) {
         s = make_map(b, c, map_value, br);
+    }
+    if (s == STATUS_OK && c->repeat) {
+        s = builder_value(b, n->inputs[a->branches], &br->second);
     }
     return s;
 }
@@ -272,7 +293,11 @@ status lower_conv2d(builder *b, int index)
 {
     const struct node *n = &b->g->nodes[index];
     const conv2d_attributes *a = &n->attributes.conv;
-    convolution c = {.window = a->window, .groups = a->groups, .node = index, .name = n->name};
+    convolution c = {.window = a->window,
+                     .groups = a->groups,
+                     .repeat = a->repeat,
+                     .node = index,
+                     .name = n->name};
     place source;
     status s = window_check(b, index, &a->window);
     if (s == STATUS_OK && a->pooled) {
@@ -296,7 +321,7 @@ status lower_conv2d(builder *b, int index)
         if (s != STATUS_OK) {
             return s;
         }
-        place pooled = br.pooled;
+        place pooled = br.second;
         br.wants_pooled = br.wants_pooled && !own_pool;
         if (c.branch_count > 0 && (own_pool || !may_join(b, &c, &br))) {
             s = emit(b, &c);

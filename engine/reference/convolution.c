@@ -8,7 +8,9 @@
  *
  * Bound: n products and n additions of an fp32 kernel cost gamma(n + 1) * sum|x w|, and the
  * reference's own rounding makes it gamma(n + 2); padded taps are counted, so that a kernel may
- * multiply by the zeros of a halo. */
+ * multiply by the zeros of a halo. What is added to the map is one more term, and one more
+ * addition.
+ */
 #include "engine/reference/operators.h"
 
 #include <math.h>
@@ -18,8 +20,10 @@ enum { LANES = 16 }; /* output channels at a time: what fits the registers */
 typedef struct convolution {
     const struct window *window;
     const float *input, *kernel, *bias;
+    const float *added; /* of the size of the repeated map; NULL: nothing */
     const activation *act;
     map in, out;
+    uint32_t repeat;              /* of each pixel of the map, along both sides */
     uint32_t group_in, group_out; /* channels of a group */
     uint32_t cells;               /* of a map that are computed; 0: all */
 } convolution;
@@ -79,20 +83,30 @@ static inline void sum_cell(const convolution *c, uint32_t y, uint32_t x, uint32
     }
 }
 
-/* Output channels first .. first + lanes - 1 of cell (y, x), activated and rounded. */
+/* Output channels first .. first + lanes - 1 of cell (y, x) of the repeated map, activated and
+ * rounded. */
 static void compute_cell(const convolution *c, uint32_t y, uint32_t x, uint32_t first,
                          uint32_t lanes, float *out, float *bound)
 {
     double sum[LANES], magnitude[LANES];
-    sum_cell(c, y, x, first, lanes, false, sum);
+    sum_cell(c, y / c->repeat, x / c->repeat, first, lanes, false, sum);
     double gamma = 0, flushed = 0;
     if (bound) {
         uint64_t terms = (uint64_t)c->window->kernel_h * c->window->kernel_w * c->group_in;
-        sum_cell(c, y, x, first, lanes, true, magnitude);
+        terms += c->added ? 1 : 0;
+        sum_cell(c, y / c->repeat, x / c->repeat, first, lanes, true, magnitude);
         gamma = reference_gamma(terms + 2);
         flushed = FLUSHED(terms + 2);
     }
+    const map whole = {c->out.height * c->repeat, c->out.width * c->repeat, c->out.channels};
+    const float *added = c->added ? c->added + map_at(whole, y, x) + first : NULL;
     for (uint32_t i = 0; i < lanes; i++) {
+        if (added) {
+            sum[i] += (double)added[i];
+        }
+        if (added && bound) {
+            magnitude[i] += fabs((double)added[i]);
+        }
         store(out, bound, i, c->act, sum[i], bound ? gamma * magnitude[i] + flushed : 0);
     }
 }
@@ -174,15 +188,18 @@ static void run_conv2d(const operands *o)
                          .input = operand_input(o, b),
                          .kernel = operand_weight(o, 2 * b),
                          .bias = operand_weight(o, 2 * b + 1),
+                         .added = a->repeat ? operand_input(o, 1) : NULL,
                          .act = operand_activation(o, b),
                          .in = in,
                          .out = {0, 0, channels},
+                         .repeat = a->repeat ? a->repeat : 1,
                          .group_in = in.channels / a->groups,
                          .group_out = channels / a->groups,
                          .cells = o->cells};
         (void)window_output(&a->window, in.height, in.width, &c.out.height, &c.out.width);
         if (operand_output(o, 2 * b)) {
-            compute_map(&c, NULL, c.out, operand_output(o, 2 * b), operand_bound(o, 2 * b));
+            compute_map(&c, NULL, map_of(operand_output_shape(o, 2 * b)), operand_output(o, 2 * b),
+                        operand_bound(o, 2 * b));
         }
         if (a->pooled && operand_output(o, 2 * b + 1)) {
             compute_map(&c, &a->pool, map_of(operand_output_shape(o, 2 * b + 1)),
@@ -201,6 +218,7 @@ static void run_depthwise(const operands *o)
                      .act = operand_activation(o, 0),
                      .in = in,
                      .out = map_of(operand_output_shape(o, 0)),
+                     .repeat = 1,
                      .group_in = 1,
                      .group_out = o->node->attributes.depthwise.multiplier,
                      .cells = o->cells};
@@ -223,6 +241,7 @@ static void run_dense(const operands *o)
                      .act = operand_activation(o, 0),
                      .in = in,
                      .out = out,
+                     .repeat = 1,
                      .group_in = in.channels,
                      .group_out = out.channels,
                      .cells = o->cells};

@@ -1,7 +1,7 @@
 /* Convolution, depthwise and dense: what the passes fused stays fused. A branch is cut into strips
  * of rows; each is convolved where its map lies, or in the thread's own memory, and while it is
- * still in the cache the activation that oneDNN has no form of is applied, it is pooled, and
- * converted. */
+ * still in the cache what there is to add is added, the activation that oneDNN has no form of is
+ * applied, it is pooled, and converted. */
 #include "host/cpu/convolution.h"
 
 #include <math.h>
@@ -25,9 +25,42 @@ static tensor map_of(const branch *b)
     return (tensor){b->map_height, b->map_width, b->filters, b->computed, 0};
 }
 
+/* `row` with every pixel as often as it is repeated */
+static const float *repeat_pixels(const branch *b, const float *row, float *buffer)
+{
+    if (b->repeat == 1) {
+        return row;
+    }
+    for (uint32_t x = 0; x < b->map.width; x++) {
+        memcpy(buffer + (size_t)x * b->filters, row + (size_t)(x / b->repeat) * b->filters,
+               b->filters * sizeof *buffer);
+    }
+    return buffer;
+}
+
+static void add_strip(const program *p, const branch *b, const strip *s, worker *w,
+                      const float *rows)
+{
+    const size_t n = (size_t)b->map.width * b->filters,
+                 computed = (size_t)b->map_width * b->filters;
+    for (uint32_t i = 0; i < s->rows * b->repeat; i++) {
+        const uint32_t y = s->first * b->repeat + i;
+        const float *sums = repeat_pixels(b, rows + i / b->repeat * computed, w->row[1]);
+        const float *added = row_read(p, w, &b->added, y, w->row[0]);
+        float *out = row_begin(w, &b->map, y, w->row[3]);
+        p->loops->add(sums, added, out, n);
+        p->loops->activate(&b->act, out, n);
+        row_done(p, w, &b->map, y, out);
+    }
+}
+
 static void finish_strip(const program *p, const branch *b, const strip *s, worker *w,
                          unsigned char *rows)
 {
+    if (b->repeat) {
+        add_strip(p, b, s, w, (const float *)(const void *)rows);
+        return;
+    }
     const size_t floats = (size_t)s->rows * b->map_width * b->filters;
     if (!b->act_fused) {
         p->loops->activate(&b->act, (float *)(void *)rows, floats);
@@ -178,11 +211,11 @@ static bool has_empty_strip(const branch *b)
 static void choose_types(branch *b, bool fused)
 {
     const element wanted = b->has_map ? b->map.element : b->pooled.element;
-    b->act_fused = fused || b->act.kind == ACTIVATION_LINEAR;
+    b->act_fused = !b->repeat && (fused || b->act.kind == ACTIVATION_LINEAR);
     /* an activation of our own, and pooling into another type, start from all the bits there are */
     const bool same = !b->has_map || !b->has_pooled || b->map.element == b->pooled.element;
     b->computed = b->act_fused && same ? wanted : IN_F32;
-    b->in_place = b->has_map && b->map.element == b->computed;
+    b->in_place = b->has_map && b->map.element == b->computed && b->repeat <= 1;
 }
 
 static status branch_make(program *p, branch *b, uint64_t flops, const char **variant, error *err)
@@ -239,6 +272,8 @@ static void fill_branch(const program *p, const node *n, int index, branch *b)
         b->window = n->attributes.conv.window;
         b->pool = n->attributes.conv.pool;
         b->groups = n->attributes.conv.groups;
+        b->repeat = n->attributes.conv.repeat;
+        b->added = b->repeat ? p->tensors[n->inputs[1]] : (tensor){0};
     } else if (n->op == OP_DEPTHWISE) {
         b->window = n->attributes.depthwise.window;
         b->groups = b->in.channels;

@@ -31,8 +31,9 @@ typedef struct packed_weights {
 enum { MAX_LAYOUTS = 4 };
 
 typedef struct branch {
-    tensor in, map, pooled;
+    tensor in, map, pooled, added;
     bool has_map, has_pooled;
+    uint32_t repeat; /* engine/graph.h; 0: nothing is added. `map` is the repeated one */
     window window, pool;
     uint32_t groups, map_height, map_width, filters;
     const float *kernel, *bias; /* [KH, KW, Cin / groups, Cout]; bias may be NULL */

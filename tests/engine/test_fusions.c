@@ -197,6 +197,13 @@ static void test_fuse_activation(void **state)
         finish(&b, build_activation(&b, v, (activation_kind)kind), GRAPH_NONE);
         expect_left(&b, pass_fuse_activation, OP_ACTIVATION, 0, 3);
     }
+    builder b = builder_make(220, 6, 4, 3); /* into the parts of a concat */
+    int parts[] = {build_rows(&b, build_conv(&b, b.g->input, 4, (conv_options){.kernel = 3}), 2),
+                   build_rows(&b, build_depthwise(&b, b.g->input, 3, 2), 2),
+                   build_rows(&b, build_dense(&b, b.g->input, 5, true), 2)};
+    int joined = build_rows(&b, build_concat(&b, parts, 3, 0), 4);
+    finish(&b, build_activation(&b, joined, ACTIVATION_SIGMOID), GRAPH_NONE);
+    expect_left(&b, pass_fuse_activation, OP_ACTIVATION, 0, 8);
 }
 
 static void test_fuse_activation_not(void **state)
@@ -222,6 +229,12 @@ static void test_fuse_activation_not(void **state)
     v = build_pool(&b, OP_MAX_POOL, b.g->input, 2, true);
     finish(&b, build_activation(&b, v, ACTIVATION_TANH), GRAPH_NONE);
     expect_left(&b, pass_fuse_activation, OP_ACTIVATION, 1, 2);
+
+    b = builder_make(5, 6, 6, 4); /* a part of a concat that cannot: then none does */
+    int parts[] = {build_conv(&b, b.g->input, 4, (conv_options){0}),
+                   build_permute(&b, b.g->input, 0, 1, 2)};
+    finish(&b, build_activation(&b, build_concat(&b, parts, 2, 0), ACTIVATION_TANH), GRAPH_NONE);
+    expect_left(&b, pass_fuse_activation, OP_ACTIVATION, 1, 4);
 }
 
 /* --- fuse zero-padding --- */
@@ -327,16 +340,165 @@ static void test_fuse_pool_not(void **state)
     v = build_conv(&b, b.g->input, 4, (conv_options){0});
     finish(&b, build_pool(&b, OP_MAX_POOL, v, 2, true), build_pool(&b, OP_MAX_POOL, v, 2, false));
     expect_left(&b, pass_fuse_pool, OP_MAX_POOL, 1, 2);
+
+    b = builder_make(5, 8, 8, 3); /* behind a sum that the convolution took in */
+    v = build_conv(&b, b.g->input, 3, (conv_options){0});
+    v = build_binary(&b, OP_ADD, v, b.g->input);
+    finish(&b, build_pool(&b, OP_MAX_POOL, v, 2, true), GRAPH_NONE);
+    error err = {0};
+    assert_status_ok(pass_fuse_add(b.g, &err), err);
+    expect_left(&b, pass_fuse_pool, OP_MAX_POOL, 1, 2);
+}
+
+/* --- fuse add --- */
+
+static int build_resize(builder *b, int in, uint32_t height, uint32_t width, bool half_pixel)
+{
+    node n = {.op = OP_RESIZE, .input_count = 1, .inputs = &in};
+    n.attributes.resize.height = height;
+    n.attributes.resize.width = width;
+    n.attributes.resize.half_pixel = half_pixel;
+    n.attributes.resize.mode = RESIZE_NEAREST;
+    return build_node(b, &n);
+}
+
+static void test_fuse_add(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 8; i++) { /* either operand, with and without an activation behind */
+        builder b = builder_make(20 + (uint64_t)i, 6, 5, 4);
+        int v = build_conv(&b, b.g->input, 4, (conv_options){.kernel = 3, .bias = i & 4});
+        v = i & 1 ? build_binary(&b, OP_ADD, v, b.g->input)
+                  : build_binary(&b, OP_ADD, b.g->input, v);
+        if (i & 2) {
+            b.g->nodes[b.g->node_count - 1].act[0] = activation_relu;
+        }
+        finish(&b, v, GRAPH_NONE);
+        graph *g = rewritten(b.g, pass_fuse_add);
+        assert_int_equal(g->node_count, 1);
+        assert_int_equal(g->nodes[0].attributes.conv.repeat, 1);
+        assert_int_equal(g->nodes[0].act[0].kind, i & 2 ? ACTIVATION_RELU : ACTIVATION_LINEAR);
+        graph_destroy(g);
+        graph_destroy(b.g);
+    }
+    /* both operands are convolutions: the one behind the longer path, wherever it stands */
+    for (int order = 0; order < 2; order++) {
+        builder b = builder_make(30 + (uint64_t)order, 6, 5, 4);
+        int shortcut = GRAPH_NONE;
+        if (order == 0) {
+            shortcut = build_conv(&b, b.g->input, 8, (conv_options){0});
+        }
+        int v = build_conv(&b, b.g->input, 3, (conv_options){.kernel = 3});
+        v = build_conv(&b, v, 8, (conv_options){.kernel = 3});
+        if (order == 1) {
+            shortcut = build_conv(&b, b.g->input, 8, (conv_options){0});
+        }
+        finish(&b, build_binary(&b, OP_ADD, order ? v : shortcut, order ? shortcut : v),
+               GRAPH_NONE);
+        graph *g = rewritten(b.g, pass_fuse_add);
+        assert_int_equal(g->node_count, 3);
+        assert_int_equal(g->nodes[2].attributes.conv.repeat, 1);
+        assert_int_equal(g->nodes[2].attributes.conv.window.kernel_h, 3);
+        graph_destroy(g);
+        graph_destroy(b.g);
+    }
+    for (uint32_t factor = 1; factor <= 4; factor++) { /* across a resize */
+        builder b = builder_make(40 + factor, 12, 24, 4);
+        int small = build_conv(&b, b.g->input, 4,
+                               (conv_options){.kernel = factor, .stride = factor, .valid = true});
+        int v = build_conv(&b, small, 5, (conv_options){.kernel = 3});
+        v = build_resize(&b, v, 12, 24, factor % 2);
+        int wide = build_depthwise(&b, build_conv(&b, b.g->input, 5, (conv_options){0}), 3, 1);
+        finish(&b, build_binary(&b, OP_ADD, wide, v), GRAPH_NONE);
+        graph *g = rewritten(b.g, pass_fuse_add);
+        assert_int_equal(g->node_count, 4);
+        assert_int_equal(count_op(g, OP_RESIZE), 0);
+        assert_int_equal(g->nodes[3].attributes.conv.repeat, factor);
+        graph_destroy(g);
+        graph_destroy(b.g);
+    }
+}
+
+static void test_fuse_add_not(void **state)
+{
+    (void)state;
+    builder b = builder_make(1, 5, 5, 4); /* someone else reads the convolution */
+    int v = build_conv(&b, b.g->input, 4, (conv_options){.kernel = 3});
+    finish(&b, build_binary(&b, OP_ADD, v, b.g->input), build_activation(&b, v, ACTIVATION_RELU));
+    expect_left(&b, pass_fuse_add, OP_ADD, 1, 3);
+
+    b = builder_make(2, 5, 5, 4); /* twice the same; a difference in shape */
+    v = build_conv(&b, b.g->input, 4, (conv_options){.kernel = 3});
+    int column = build_conv(&b, b.g->input, 1, (conv_options){0});
+    finish(&b, build_binary(&b, OP_ADD, v, v), build_binary(&b, OP_ADD, column, b.g->input));
+    expect_left(&b, pass_fuse_add, OP_ADD, 2, 4);
+
+    b = builder_make(3, 5, 5, 4); /* activated before; no convolution */
+    v = build_conv(&b, b.g->input, 4, (conv_options){.kernel = 3});
+    b.g->nodes[0].act[0] = activation_relu;
+    finish(&b, build_binary(&b, OP_ADD, v, b.g->input),
+           build_binary(&b, OP_ADD, build_depthwise(&b, b.g->input, 3, 1), b.g->input));
+    expect_left(&b, pass_fuse_add, OP_ADD, 2, 4);
+
+    b = builder_make(4, 5, 5, 6); /* groups of three channels; pooled; already a sum */
+    v = build_conv(&b, b.g->input, 6, (conv_options){.kernel = 3, .groups = 2});
+    int second = build_conv(&b, b.g->input, 6, (conv_options){.kernel = 3});
+    second = build_binary(&b, OP_ADD, second, b.g->input);
+    finish(&b, build_binary(&b, OP_ADD, v, b.g->input),
+           build_binary(&b, OP_ADD, second, b.g->input));
+    expect_left(&b, pass_fuse_add, OP_ADD, 2, 4);
+
+    b = builder_make(5, 4, 6, 4); /* a resize that is not by one whole factor, or by a large one */
+    int small = build_pool(&b, OP_MAX_POOL, b.g->input, 2, false);
+    v = build_resize(&b, build_conv(&b, small, 4, (conv_options){0}), 4, 6, false);
+    int odd = build_resize(&b, build_conv(&b, small, 4, (conv_options){0}), 5, 6, false);
+    int large = build_resize(&b, build_conv(&b, small, 4, (conv_options){0}), 10, 15, false);
+    int to_odd = build_resize(&b, b.g->input, 5, 6, false);
+    int to_large = build_resize(&b, b.g->input, 10, 15, false);
+    v = build_binary(&b, OP_ADD, v, b.g->input);
+    v = build_resize(&b, v, 5, 6, false);
+    finish(&b, build_binary(&b, OP_ADD, build_binary(&b, OP_ADD, odd, to_odd), v),
+           build_binary(&b, OP_ADD, large, to_large));
+    expect_left(&b, pass_fuse_add, OP_ADD, 3, 12);
+}
+
+/* What the other passes do to a convolution that has taken in a sum: nothing. */
+static void test_passes_leave_sums(void **state)
+{
+    (void)state;
+    builder b = builder_make(6, 6, 6, 4);
+    int v = build_conv(&b, b.g->input, 4, (conv_options){.kernel = 3});
+    v = build_binary(&b, OP_ADD, v, b.g->input);
+    int other = build_conv(&b, b.g->input, 4, (conv_options){.kernel = 3});
+    finish(&b, build_batch_norm(&b, v, true, true), other);
+    error err = {0};
+    assert_status_ok(pass_fuse_add(b.g, &err), err);
+    assert_int_equal(b.g->node_count, 3);
+    graph *g = rewritten(b.g, pass_fold_batch_norm);
+    assert_int_equal(g->node_count, 3);
+    graph_destroy(g);
+    g = rewritten(b.g, pass_merge_siblings);
+    assert_int_equal(g->node_count, 3);
+    graph_destroy(g);
+    graph_destroy(b.g);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fold_batch_norm),     cmocka_unit_test(test_fold_batch_norm_not),
-        cmocka_unit_test(test_fold_shared_kernel),  cmocka_unit_test(test_fold_bad_variance),
-        cmocka_unit_test(test_fold_rounding),       cmocka_unit_test(test_fuse_activation),
-        cmocka_unit_test(test_fuse_activation_not), cmocka_unit_test(test_fuse_zero_pad),
-        cmocka_unit_test(test_fuse_pool),           cmocka_unit_test(test_fuse_pool_not),
+        cmocka_unit_test(test_fold_batch_norm),
+        cmocka_unit_test(test_fold_batch_norm_not),
+        cmocka_unit_test(test_fold_shared_kernel),
+        cmocka_unit_test(test_fold_bad_variance),
+        cmocka_unit_test(test_fold_rounding),
+        cmocka_unit_test(test_fuse_activation),
+        cmocka_unit_test(test_fuse_activation_not),
+        cmocka_unit_test(test_fuse_zero_pad),
+        cmocka_unit_test(test_fuse_pool),
+        cmocka_unit_test(test_fuse_pool_not),
+        cmocka_unit_test(test_fuse_add),
+        cmocka_unit_test(test_fuse_add_not),
+        cmocka_unit_test(test_passes_leave_sums),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

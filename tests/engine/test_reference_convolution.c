@@ -64,6 +64,29 @@ static void scattered_free(scattered *s)
     free(s->single);
 }
 
+/* every cell repeated, and a map of that size added */
+static void scattered_add(scattered *s, uint32_t repeat, const float *added)
+{
+    const uint32_t height = s->height * repeat, width = s->width * repeat;
+    const size_t count = (size_t)height * width * s->channels;
+    scattered all = {.height = height,
+                     .width = width,
+                     .channels = s->channels,
+                     .sum = malloc(count * sizeof *all.sum),
+                     .magnitude = malloc(count * sizeof *all.magnitude),
+                     .single = malloc(count * sizeof *all.single)};
+    assert_true(all.sum && all.magnitude && all.single);
+    for (size_t i = 0; i < count; i++) {
+        const size_t y = i / s->channels / width, x = i / s->channels % width;
+        const size_t from = (y / repeat * s->width + x / repeat) * s->channels + i % s->channels;
+        all.sum[i] = s->sum[from] + (double)added[i];
+        all.magnitude[i] = s->magnitude[from] + fabs((double)added[i]);
+        all.single[i] = s->single[from] + added[i];
+    }
+    scattered_free(s);
+    *s = all;
+}
+
 static double activate(const activation *a, double x)
 {
     switch (a->kind) {
@@ -174,6 +197,8 @@ static void convolution_case(uint64_t seed)
     assert_true(window_output(&w, height, width, &map_height, &map_width));
     bool pooled =
         random_between(r, 0, 1) && window_output(&pool, map_height, map_width, &ignored, &ignored);
+    const uint32_t repeat =
+        branches == 1 && !pooled && random_between(r, 0, 1) ? random_between(r, 1, 3) : 0;
     int inputs[4], weights[8], outputs[8];
     uint32_t filters[4];
     activation act[4];
@@ -197,7 +222,11 @@ static void convolution_case(uint64_t seed)
               .outputs = outputs,
               .weights = weights,
               .act = act};
-    n.attributes.conv = (conv2d_attributes){w, groups, pooled, pool, branches};
+    n.attributes.conv = (conv2d_attributes){w, groups, pooled, pool, branches, repeat};
+    if (repeat) {
+        inputs[1] = case_value(&c, shape3(map_height * repeat, map_width * repeat, filters[0]));
+        n.input_count = 2;
+    }
     int index = case_node(&c, &n);
     case_run(&c);
     for (int b = 0; b < branches; b++) {
@@ -207,9 +236,13 @@ static void convolution_case(uint64_t seed)
                     c.graph->weights[weights[2 * b]].data,
                     *bias == GRAPH_NONE ? NULL : c.graph->weights[*bias].data, filters[b], groups);
         const int *made = c.graph->nodes[index].outputs + (size_t)b * 2;
+        uint64_t terms = (uint64_t)w.kernel_h * w.kernel_w * (channels / groups);
+        if (repeat) {
+            scattered_add(&s, repeat, case_data(&c, inputs[1]));
+            terms++;
+        }
         if (made[0] != GRAPH_NONE) {
-            expect_map(&c, made[0], &s, &act[b],
-                       (uint64_t)w.kernel_h * w.kernel_w * (channels / groups));
+            expect_map(&c, made[0], &s, &act[b], terms);
         }
         if (pooled) {
             expect_pooled(&c, made[1], &s, &act[b], &pool);

@@ -302,8 +302,8 @@ static void test_bounds_where_wanted(void **state)
               .weight_count = 2,
               .inputs = &in,
               .weights = weights};
-    n.attributes.conv = (conv2d_attributes){
-        {1, 1, 1, 1, 1, 1, 0, 0, 0, 0}, 1, true, {2, 2, 2, 2, 1, 1, 0, 0, 0, 0}, 1};
+    n.attributes.conv = (conv2d_attributes){{1, 1, 1, 1, 1, 1, 0, 0, 0, 0}, 1, true,
+                                            {2, 2, 2, 2, 1, 1, 0, 0, 0, 0}, 1, 0};
     int map = case_output(&c, &n);
     case_prepare(&c);
     c.bound.data[map] = NULL;

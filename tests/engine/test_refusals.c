@@ -44,6 +44,16 @@ static void test_refused_convolutions(void **state)
     expect_refused(&b, "many branches", n, "5 branches");
     n.attributes.conv.branches = 2;
     expect_refused(&b, "two branches, one input", n, "1 inputs");
+    n = good, n.attributes.conv.repeat = 1;
+    expect_refused(&b, "nothing to add", n, "not 2, 2, 2, 1");
+    int pair[] = {in, in};
+    n.input_count = 2, n.inputs = pair;
+    expect_refused(&b, "another size to add", n, "adds 6x6x4 to 6x6x8");
+    n.attributes.conv.repeat = UINT32_MAX;
+    expect_refused(&b, "endless repetition", n, "repeats pixels 4294967295x4294967295 times");
+    n.attributes.conv.repeat = 1, n.attributes.conv.pooled = true;
+    n.attributes.conv.pool = (window){2, 2, 2, 2, 1, 1, 0, 0, 0, 0};
+    expect_refused(&b, "a sum that is pooled", n, "adds to 1 branches, pooled");
     n = good, n.attributes.conv.groups = 0;
     expect_refused(&b, "no groups", n, "in 0 groups");
     n = good, n.attributes.conv.groups = 3;

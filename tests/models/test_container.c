@@ -219,11 +219,14 @@ static void odd_graphs(void **state)
         model_destroy(m);
         g->weights[0].name = "l/kernel";
     }
-    g->nodes[0].attributes.conv.pooled = true;
-    assert_int_equal(
-        model_write(&allocator_default, g, card_text, strlen(card_text), WEIGHTS_FP32, path, &err),
-        STATUS_ARGUMENT);
-    assert_non_null(strstr(err.text, "'l' is fused"));
+    for (uint32_t sum = 0; sum < 2; sum++) {
+        g->nodes[0].attributes.conv.pooled = !sum;
+        g->nodes[0].attributes.conv.repeat = sum;
+        assert_int_equal(model_write(&allocator_default, g, card_text, strlen(card_text),
+                                     WEIGHTS_FP32, path, &err),
+                         STATUS_ARGUMENT);
+        assert_non_null(strstr(err.text, "'l' is fused"));
+    }
     free(card_text);
     graph_destroy(g);
 }

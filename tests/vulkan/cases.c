@@ -83,6 +83,13 @@ const kernel_case kernel_cases[] = {
     {.name = "conv 2 branches, own inputs", .op = OP_CONV2D, .h = 6, .w = 7, .c = 24, .kernel_h = 3, .same = true, .branches = 2, .filters = {16, 8}, .own_inputs = true, .act = RELU},
     {.name = "conv 4 branches, own inputs", .op = OP_CONV2D, .h = 8, .w = 3, .c = 3, .kernel_h = 3, .stride = 2, .same = true, .branches = 4, .filters = {5, 8, 12, 64}, .own_inputs = true, .act = SIGMOID},
     {.name = "conv 2 branches pooled", .op = OP_CONV2D, .h = 7, .w = 8, .c = 8, .kernel_h = 3, .same = true, .branches = 2, .filters = {8, 5}, .pooled = true, .pool_same = true, .map = true, .act = RELU},
+    {.name = "conv add, 1x1", .op = OP_CONV2D, .h = 9, .w = 7, .c = 24, .kernel_h = 1, .filters = {64}, .repeat = 1, .act = RELU},
+    {.name = "conv add, odd channels", .op = OP_CONV2D, .h = 5, .w = 7, .c = 8, .kernel_h = 3, .same = true, .filters = {5}, .repeat = 1, .act = LEAKY},
+    {.name = "conv add, several tiles", .op = OP_CONV2D, .h = 33, .w = 35, .c = 16, .kernel_h = 3, .same = true, .filters = {32}, .repeat = 1, .act = LINEAR},
+    {.name = "conv add, stride 2, sigmoid", .op = OP_CONV2D, .h = 11, .w = 6, .c = 8, .kernel_h = 3, .stride = 2, .same = true, .filters = {17}, .repeat = 1, .no_bias = true, .act = SIGMOID},
+    {.name = "conv add, groups", .op = OP_CONV2D, .h = 7, .w = 5, .c = 16, .kernel_h = 3, .same = true, .groups = 2, .filters = {8}, .repeat = 1, .act = RELU6},
+    {.name = "conv repeat 2, add", .op = OP_CONV2D, .h = 5, .w = 9, .c = 24, .kernel_h = 1, .filters = {40}, .repeat = 2, .act = RELU},
+    {.name = "conv repeat 3, add, odd", .op = OP_CONV2D, .h = 7, .w = 3, .c = 5, .kernel_h = 3, .same = true, .filters = {3}, .repeat = 3, .act = TANH},
 
     {.name = "depthwise 1x1 map", .op = OP_DEPTHWISE, .h = 1, .w = 1, .c = 1, .kernel_h = 1, .act = LINEAR},
     {.name = "depthwise 3 channels", .op = OP_DEPTHWISE, .h = 5, .w = 5, .c = 3, .kernel_h = 3, .same = true, .act = RELU},
@@ -273,10 +280,31 @@ static window case_window(const kernel_case *c)
     return w;
 }
 
+/* What a convolution adds to its map: the input's first channel, resized and in as many channels as
+ * wanted, each weighted differently. */
+static status added_make(graph *g, const kernel_case *c, uint64_t *state, int x, shape wanted,
+                         int *out, error *err)
+{
+    int weights[] = {GRAPH_NONE, GRAPH_NONE};
+    node resize = {.op = OP_RESIZE, .name = "added size"};
+    resize.attributes.resize.height = wanted.dim[0];
+    resize.attributes.resize.width = wanted.dim[1];
+    resize.attributes.resize.half_pixel = true;
+    resize.attributes.resize.mode = RESIZE_BILINEAR;
+    node widen = {.op = OP_DENSE, .name = "added", .weight_count = 2, .weights = weights};
+    *out = x;
+    status s =
+        weight_add(g, state, (shape){2, {c->c, wanted.dim[2]}}, 0.0f, 1.0f, &weights[0], err);
+    if (!s) {
+        s = unary_add(g, resize, out, err);
+    }
+    return s ? s : unary_add(g, widen, out, err);
+}
+
 static status conv_add(graph *g, const kernel_case *c, uint64_t *state, int x, error *err)
 {
     const int branches = c->branches ? c->branches : 1;
-    int inputs[CONV2D_MAX_BRANCHES], weights[2 * CONV2D_MAX_BRANCHES];
+    int inputs[CONV2D_MAX_BRANCHES + 1], weights[2 * CONV2D_MAX_BRANCHES];
     int outputs[2 * CONV2D_MAX_BRANCHES];
     activation act[CONV2D_MAX_BRANCHES];
     const window w = case_window(c);
@@ -321,7 +349,13 @@ static status conv_add(graph *g, const kernel_case *c, uint64_t *state, int x, e
               .outputs = outputs,
               .weights = weights,
               .act = act};
-    n.attributes.conv = (conv2d_attributes){w, or_one(c->groups), c->pooled, pool, branches};
+    n.attributes.conv =
+        (conv2d_attributes){w, or_one(c->groups), c->pooled, pool, branches, c->repeat};
+    if (!s && c->repeat) {
+        const shape whole = {3, {map_h * c->repeat, map_w * c->repeat, c->filters[0]}};
+        s = added_make(g, c, state, x, whole, &inputs[branches], err);
+        n.input_count++;
+    }
     int index = 0;
     return s ? s : graph_add_node(g, &n, &index, err);
 }

@@ -29,6 +29,7 @@ typedef struct kernel_case {
     bool same;                   /* padding; else none */
     bool own_inputs;             /* every branch reads a value of its own */
     bool pooled, pool_same, map; /* convolution: 2x2 max-pool; the unpooled map is kept too */
+    uint32_t repeat;             /* convolution: the sum of its map, so repeated, and another */
     bool no_bias;                /* batch norm: no gamma, no beta */
     bool align_corners, half_pixel;
 } kernel_case;

@@ -42,6 +42,10 @@ static kernel_case random_shape(test_random *r)
     const uint32_t reach_h = (c.kernel_h - 1) * c.dilation + 1;
     const uint32_t reach_w = (c.kernel_w - 1) * c.dilation + 1;
     c.same = c.h < reach_h + 1 || c.w < reach_w + 1 || between(r, 0, 2) > 0;
+    if (c.branches == 1 && between(r, 0, 1)) {
+        c.repeat = between(r, 1, 2);
+        c.pooled = false;
+    }
     c.pooled = c.pooled && c.h / c.stride >= 2 && c.w / c.stride >= 2 &&
                (c.same || (c.h - reach_h >= 2 * c.stride && c.w - reach_w >= 2 * c.stride));
     return c;
