@@ -1,8 +1,5 @@
-/* POST /v1/detect: pictures in, the lines of `vkdet detect` out.
- *
- * A request is one `errand` with an item a picture. Each item goes through the decoding pool and
- * the batcher by itself; whoever brings the last one home writes the answer. */
-#include "host/serve/routes.h"
+/* POST /v1/detect: pictures in, the lines of `vkdet detect` out. */
+#include "host/serve/errand.h"
 
 #include "host/client/record.h"
 #include "host/serve/server.h"
@@ -12,68 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct errand;
-
-typedef struct item {
-    pool_task decoding;
-    batch_job job;
-    struct errand *errand;
-    const char *name;
-    const unsigned char *bytes;
-    size_t size;
-    vkdet_image *image;
-    vkdet_image_info info;
-    vkdet_status status;
-    char message[512];
-    vkdet_detection *detections;
-    uint32_t count;
-    uint64_t decode_ns;
-} item;
-
-typedef struct errand {
-    request *request;
-    const served_model *model;
-    vkdet_detect_params params;
-    const char *language;
-    atomic_uint open; /* items under way */
-    uint32_t count;
-    item items[];
-} errand;
-
-static void errand_free(errand *e)
-{
-    for (uint32_t i = 0; i < e->count; i++) {
-        vkdet_image_destroy(e->items[i].image);
-        free(e->items[i].detections);
-    }
-    free(e);
-}
-
 /* --- the answer --------------------------------------------------------------------------------
  */
 
-static void add_facts(const errand *e)
-{
-    const batch_job *job = &e->items[0].job;
-    const uint64_t now = serve_now();
-    char text[200];
-    if (job->device) {
-        request_header_add(e->request, "X-Vkdet-Device", job->device->info.id);
-        request_header_add(e->request, "X-Vkdet-Precision", vkdet_precision_name(job->precision));
-    }
-    (void)snprintf(text, sizeof text, "%s/%s", e->model->name, e->model->version);
-    request_header_add(e->request, "X-Vkdet-Model", text);
-    (void)snprintf(
-        text, sizeof text, "decode;dur=%.3f, queue;dur=%.3f, compute;dur=%.3f, total;dur=%.3f",
-        1e-6 * (double)e->items[0].decode_ns, 1e-6 * (double)(job->started_ns - job->queued_ns),
-        1e-6 * (double)(job->finished_ns - job->started_ns),
-        1e-6 * (double)(now - e->request->arrived_ns));
-    request_header_add(e->request, "Server-Timing", text);
-}
-
 static void write_line(FILE *out, const errand *e, uint32_t index)
 {
-    const item *it = &e->items[index];
+    const errand_item *it = &e->items[index];
     char message[1024];
     record line = {.image = it->name,
                    .index = index,
@@ -108,82 +49,15 @@ static void answer_lines(const errand *e)
 
 static void answer(errand *e)
 {
-    const item *first = &e->items[0];
-    add_facts(e);
+    const errand_item *first = &e->items[0];
+    errand_add_facts(e);
     if (e->count == 1 && first->status != VKDET_OK) {
         request_fail(e->request, code_of_status(first->status), vkdet_status_name(first->status),
                      "%s", first->message);
     } else {
         answer_lines(e);
     }
-    errand_free(e);
-}
-
-/* --- an item's way -----------------------------------------------------------------------------
- */
-
-static void item_home(item *it)
-{
-    errand *e = it->errand;
-    if (atomic_fetch_sub(&e->open, 1) == 1) {
-        answer(e);
-    }
-}
-
-static void item_fail(item *it, vkdet_status status, const char *message)
-{
-    it->status = status;
-    (void)snprintf(it->message, sizeof it->message, "%s", message);
-}
-
-static void on_done(batch_job *job)
-{
-    item *it = job->user;
-    if (job->status != VKDET_OK) {
-        item_fail(it, job->status, job->message);
-    } else if (job->result->count > 0) {
-        it->count = job->result->count;
-        it->detections = malloc(it->count * sizeof *it->detections);
-        if (it->detections) {
-            memcpy(it->detections, job->result->detections, it->count * sizeof *it->detections);
-        } else {
-            item_fail(it, VKDET_ERROR_MEMORY, "out of memory for detections");
-        }
-    }
-    item_home(it);
-}
-
-static void decode(pool_task *task)
-{
-    item *it = (item *)(void *)task; /* its first member */
-    errand *e = it->errand;
-    server *s = e->request->server;
-    const uint64_t began = serve_now();
-    const vkdet_image_params limits = {.max_pixels = s->params->max_pixels,
-                                       .max_file_bytes = s->params->max_body};
-    vkdet_status status = began < e->request->deadline_ns ? VKDET_OK : VKDET_ERROR_TIMEOUT;
-    if (status != VKDET_OK) {
-        item_fail(it, status, "the deadline passed before the picture was decoded");
-    } else {
-        status = vkdet_image_decode(s->params->context, it->bytes, it->size, &limits, &it->image);
-        if (status != VKDET_OK) {
-            item_fail(it, status, vkdet_error_message());
-        }
-    }
-    it->decode_ns = serve_now() - began;
-    if (status != VKDET_OK) {
-        batcher_give_back(s->batcher, 1);
-        item_home(it);
-        return;
-    }
-    vkdet_image_info_get(it->image, &it->info);
-    it->job = (batch_job){.model = e->model,
-                          .params = e->params,
-                          .pixels = vkdet_image_pixels(it->image),
-                          .deadline_ns = e->request->deadline_ns,
-                          .done = on_done,
-                          .user = it};
-    batcher_submit(s->batcher, &it->job);
+    errand_destroy(e);
 }
 
 /* --- parameters --------------------------------------------------------------------------------
@@ -239,26 +113,6 @@ static bool read_params(request *r, errand *e)
     return false;
 }
 
-static errand *errand_create(request *r, const served_model *model, uint32_t count)
-{
-    errand *e = calloc(1, sizeof *e + count * sizeof *e->items);
-    if (!e) {
-        request_fail(r, 503, "memory", "out of memory for the request");
-        return NULL;
-    }
-    e->request = r;
-    e->model = model;
-    e->count = count;
-    atomic_init(&e->open, count);
-    for (uint32_t i = 0; i < count; i++) {
-        e->items[i].errand = e;
-        e->items[i].decoding.run = decode;
-    }
-    r->model = model->name;
-    r->pictures = count;
-    return e;
-}
-
 void detect_handle(request *r)
 {
     server *s = r->server;
@@ -275,19 +129,14 @@ void detect_handle(request *r)
     }
     errand *e = errand_create(r, model, 1);
     if (!e || !read_params(r, e)) {
-        free(e);
+        errand_destroy(e);
         return;
     }
-    if (!batcher_admit(s->batcher, e->count)) {
-        char seconds[16];
-        (void)snprintf(seconds, sizeof seconds, "%" PRIu32, batcher_patience(s->batcher));
-        request_header_add(r, "Retry-After", seconds);
-        request_fail(r, 429, "busy", "the queue is full");
-        free(e);
-        return;
-    }
+    e->answer = answer;
     e->items[0].name = name ? name : "-";
     e->items[0].bytes = r->body;
     e->items[0].size = r->body_size;
-    pool_submit(s->pool, &e->items[0].decoding);
+    if (!errand_start(e)) {
+        errand_destroy(e);
+    }
 }

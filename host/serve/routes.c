@@ -10,6 +10,16 @@ static const route table[] = {
     {"POST", "/v1/detect", detect_handle, false},
     {"GET", "/v1/info", info_handle, false},
     {"GET", "/metrics", metrics_handle, false},
+    {"GET", "/v2", oip_server_handle, false},
+    {"GET", "/v2/health/live", live_handle, true},
+    {"GET", "/v2/health/ready", ready_handle, true},
+    {"GET", "/v2/models/{}", oip_model_handle, false},
+    {"GET", "/v2/models/{}/ready", oip_model_ready_handle, false},
+    {"POST", "/v2/models/{}/infer", oip_infer_handle, false},
+    {"GET", "/v2/models/{}/versions/{}", oip_model_handle, false},
+    {"GET", "/v2/models/{}/versions/{}/ready", oip_model_ready_handle, false},
+    {"POST", "/v2/models/{}/versions/{}/infer", oip_infer_handle, false},
+    {"POST", "/v2/repository/index", oip_index_handle, false},
 };
 /* behind the table in the order of metrics: all files are one route */
 static const route files = {"GET", "files of the page", static_file_handle, true};

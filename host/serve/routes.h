@@ -97,5 +97,10 @@ void info_handle(request *r);
 void metrics_handle(request *r);
 void live_handle(request *r);
 void ready_handle(request *r);
+void oip_server_handle(request *r);
+void oip_model_handle(request *r);
+void oip_model_ready_handle(request *r);
+void oip_infer_handle(request *r);
+void oip_index_handle(request *r);
 
 #endif

@@ -43,7 +43,7 @@ include='^[[:space:]]*#[[:space:]]*include[[:space:]]*'
         echo 'arrows: host/client includes more than vkdet.h and its own headers' >&2
         bad=1
     fi
-    if grep -nE "${include}\"" $(files host/serve) | grep -vE '"(host/(client|serve)/[a-z_]+\.h|vkdet\.h)"'; then
+    if grep -nE "${include}\"" $(files host/serve) | grep -vE '"(host/(client|serve)/[a-z0-9_]+\.h|vkdet\.h)"'; then
         echo 'arrows: host/serve includes more than vkdet.h, host/client and its own headers' >&2
         bad=1
     fi
