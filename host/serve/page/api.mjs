@@ -26,11 +26,8 @@ export function errorKind(status, name) {
     if (status === 408 || status === 504 || name === 'deadline') {
         return 'deadline';
     }
-    if (status === 503) {
-        return 'draining';
-    }
     if (status >= 500) {
-        return 'server';
+        return name === 'draining' ? 'draining' : 'server';
     }
     return status === 415 || name === 'image' ? 'image' : 'request';
 }

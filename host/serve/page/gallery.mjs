@@ -1,6 +1,6 @@
 // The strip of open pictures: one button each, with its state or its error, and another to remove it.
 import * as format from './format.mjs';
-import { decodePreview, decodeUpright, thumbnail } from './picture.mjs';
+import { decodePicture, decodeUpright, thumbnail } from './picture.mjs';
 import { Queue } from './queue.mjs';
 import { above } from './answer.mjs';
 
@@ -110,7 +110,7 @@ export class Gallery {
             const plain = () => this.#api.plain(picture.file, settings);
             const shown = picture.reply
                 ? await decodeUpright(picture.file, picture.reply.answer, plain)
-                : await decodePreview(picture.file);
+                : await decodePicture(picture.file);
             const ratio = Math.min(window.devicePixelRatio || 1, 2);
             tile.frame.replaceChildren(thumbnail(shown, THUMB.width * ratio, THUMB.height * ratio));
             shown.close();

@@ -9,7 +9,7 @@ import * as format from './format.mjs';
 import { errorText, Gallery } from './gallery.mjs';
 import { listenForFiles, pasteKey } from './inputs.mjs';
 import { languages, rememberLanguage, rememberedLanguage, translate } from './language.mjs';
-import { decodePreview, decodeUpright, shownCanvas } from './picture.mjs';
+import { decodePicture, decodeUpright, shownCanvas } from './picture.mjs';
 import { debounce } from './queue.mjs';
 import { ResultTable, showServer, showTimes, summary } from './results.mjs';
 import { saveBlob, saveLines } from './save.mjs';
@@ -21,7 +21,7 @@ const ASK_AGAIN_AFTER = 250; // ms without another change of a slider
 let language = rememberedLanguage();
 let text = languages[language];
 let info = { name: 'vkdet', version: '', devices: [], models: [] };
-let current = null; // { picture, shown, upright }: what the stage holds of the selected picture
+let current = null; // { picture, shown, answer }: what the stage holds of the selected picture
 let frame = null; // of the camera: { canvas, blob, reply, rate }
 let drawn = null; // ms of the last drawing
 
@@ -166,34 +166,38 @@ function showState() {
     $('save-all').disabled = collection.pictures.some((p) => !p.reply && !p.error);
 }
 
-// Brings the selected picture onto the stage: first as the browser turns it, then as the answer says.
+// Brings the selected picture onto the stage: at first as the browser decodes it, with the answer as that needs it.
 async function showPicture() {
     const picture = collection.selected;
     if (!picture) {
         return;
     }
-    current ??= { picture, shown: null, upright: null };
+    current ??= { picture, shown: null, answer: null };
     const mine = current;
     const answer = picture.reply?.answer ?? null;
-    if (mine.upright === answer && mine.shown) {
+    if (mine.answer === answer && mine.shown) {
         return;
     }
     let shown = null;
     try {
         const plain = () => api.plain(picture.file, settings());
-        shown = answer ? await decodeUpright(picture.file, answer, plain) : await decodePreview(picture.file);
+        shown = answer
+            ? await decodeUpright(picture.file, answer, plain, mine.shown)
+            : await decodePicture(picture.file);
     } catch {
         // not to be shown here: the results, or the error, are all there is
     }
     if (current !== mine || (picture.reply?.answer ?? null) !== answer) {
-        shown?.close(); // overtaken by another picture or a newer answer
+        if (shown !== mine.shown) {
+            shown?.close(); // overtaken by another picture or a newer answer
+        }
         return;
     }
-    if (shown || !answer) {
+    if (shown !== mine.shown) {
         mine.shown?.close();
         mine.shown = shown;
     }
-    mine.upright = answer;
+    mine.answer = answer;
     const hopeless = !mine.shown && answer;
     $('plain').hidden = !hopeless;
     $('plain').textContent = hopeless ? text.cannotShow : '';

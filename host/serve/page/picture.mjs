@@ -1,49 +1,33 @@
 // From a file to something that a canvas can draw, upright as the server sees it.
-import { uprightMatrix, uprightSize } from './orientation.mjs';
 
-const IDENTITY = uprightMatrix(1, 0, 0);
-
-function shown(source, matrix, width, height) {
-    return { source, matrix, width, height, close: () => source.close?.() };
+function shown(source) {
+    return { source, width: source.width, height: source.height, close: () => source.close?.() };
 }
 
-export function shownCanvas(canvas) {
-    return shown(canvas, IDENTITY, canvas.width, canvas.height);
+export const shownCanvas = (canvas) => shown(canvas);
+
+// As the browser turns it. Throws where it cannot decode the file.
+export async function decodePicture(blob) {
+    return shown(await createImageBitmap(blob, { imageOrientation: 'from-image' }));
 }
 
-// Before there is an answer: as the browser would turn it. Throws where it cannot decode the file.
-export async function decodePreview(blob) {
-    const bitmap = await createImageBitmap(blob, { imageOrientation: 'from-image' });
-    return shown(bitmap, IDENTITY, bitmap.width, bitmap.height);
+async function isJpeg(blob) {
+    const [first, second] = new Uint8Array(await blob.slice(0, 2).arrayBuffer());
+    return first === 0xff && second === 0xd8;
 }
 
-// With one: stored pixels, turned by what the answer says, so that the boxes lie right whatever the browser makes of
-// the file. Where it makes another size of it, or nothing, the server's own decoding is asked for.
-export async function decodeUpright(blob, answer, askPlain) {
-    let bitmap = null;
-    try {
-        bitmap = await createImageBitmap(blob, { imageOrientation: 'none' });
-    } catch {
-        // a format that the browser lacks
-    }
-    if (bitmap) {
-        const [width, height] = uprightSize(answer.orientation, bitmap.width, bitmap.height);
-        if (width === answer.width && height === answer.height) {
-            const matrix = uprightMatrix(answer.orientation, bitmap.width, bitmap.height);
-            return shown(bitmap, matrix, width, height);
+// As the boxes of an answer need it. All browsers turn JPEGs by their EXIF orientation as the server does; of other
+// formats only some do, so a turned one of those is asked of the server, as decoded and turned there. So is one that
+// comes out in another size here, or not at all. already: what decodePicture() made of it before, or null.
+export async function decodeUpright(blob, answer, askPlain, already = null) {
+    let picture = already;
+    if (answer.orientation === 1 || (await isJpeg(blob))) {
+        picture ??= await decodePicture(blob).catch(() => null);
+        if (picture?.width === answer.width && picture?.height === answer.height) {
+            return picture;
         }
-        bitmap.close();
     }
-    return decodePreview(await askPlain());
-}
-
-// Draws it with its left upper corner at the origin
-export function drawPicture(context, picture, scaleX, scaleY) {
-    context.save();
-    context.scale(scaleX, scaleY);
-    context.transform(...picture.matrix);
-    context.drawImage(picture.source, 0, 0);
-    context.restore();
+    return decodePicture(await askPlain());
 }
 
 // A small canvas with the picture in it, no larger than asked for
@@ -54,6 +38,6 @@ export function thumbnail(picture, width, height) {
     canvas.height = Math.max(1, Math.round(picture.height * scale));
     const context = canvas.getContext('2d');
     context.imageSmoothingQuality = 'high';
-    drawPicture(context, picture, canvas.width / picture.width, canvas.height / picture.height);
+    context.drawImage(picture.source, 0, 0, canvas.width, canvas.height);
     return canvas;
 }

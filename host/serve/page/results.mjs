@@ -141,7 +141,7 @@ export function showTimes(bar, list, reply, drawn, frames, text) {
 export function showServer(list, info, model, reply, text) {
     const device = info.devices.find((d) => d.id === reply?.device) ?? info.devices[0] ?? {};
     const precision = reply?.precision || device.precision || '';
-    const size = model?.input ? `${model.input.width} × ${model.input.height} ${model.input.channels}` : '';
+    const size = model?.input ? `${model.input.width} × ${model.input.height} × ${model.input.channels}` : '';
     const rows = [
         [text.model, model ? text.modelVersion(model.name, model.version) : ''],
         [text.input, size],

@@ -1,6 +1,5 @@
 // The large canvas: a picture and its boxes, fitted to the room there is, sharp on any screen.
 import { boxAt, paintMarks } from './marks.mjs';
-import { drawPicture } from './picture.mjs';
 
 const LARGEST_ZOOM = 2; // of small pictures, but for tiny ones
 const TINY = 320;
@@ -75,7 +74,7 @@ export class Stage extends EventTarget {
         const scaleX = canvas.width / picture.width;
         const scaleY = canvas.height / picture.height;
         context.imageSmoothingQuality = 'high';
-        drawPicture(context, picture, scaleX, scaleY);
+        context.drawImage(picture.source, 0, 0, canvas.width, canvas.height);
         paintMarks(context, this.#marks, scaleX, scaleY, unit, this.#highlighted);
         this.dispatchEvent(new CustomEvent('drawn', { detail: performance.now() - began }));
     }
@@ -99,7 +98,7 @@ export function paintWhole(picture, marks) {
     canvas.width = picture.width;
     canvas.height = picture.height;
     const context = canvas.getContext('2d');
-    drawPicture(context, picture, 1, 1);
+    context.drawImage(picture.source, 0, 0);
     paintMarks(context, marks, 1, 1, Math.max(1, Math.max(picture.width, picture.height) / 1000));
     return canvas;
 }

@@ -8,7 +8,6 @@ import * as format from '../../../host/serve/page/format.mjs';
 import { pasteKey } from '../../../host/serve/page/inputs.mjs';
 import { languages, pickLanguage } from '../../../host/serve/page/language.mjs';
 import { boxAt, labelPlace } from '../../../host/serve/page/marks.mjs';
-import { uprightMatrix, uprightSize } from '../../../host/serve/page/orientation.mjs';
 import { summary } from '../../../host/serve/page/results.mjs';
 import { pictureLine } from '../../../host/serve/page/save.mjs';
 
@@ -75,21 +74,6 @@ test('which language', () => {
     assert.equal(pickLanguage(null, []), 'en');
 });
 
-test('orientation: every stored corner lies where EXIF says', () => {
-    // which stored corner becomes the upright picture's left upper one, and which lies to its right
-    const corners = { 1: ['lt', 'rt'], 2: ['rt', 'lt'], 3: ['rb', 'lb'], 4: ['lb', 'rb'] };
-    Object.assign(corners, { 5: ['lt', 'lb'], 6: ['lb', 'lt'], 7: ['rb', 'rt'], 8: ['rt', 'rb'] });
-    const [w, h] = [7, 4];
-    const point = (corner) => [corner[0] === 'l' ? 0 : w, corner[1] === 't' ? 0 : h];
-    for (const [orientation, [first, second]] of Object.entries(corners)) {
-        const [a, b, c, d, e, f] = uprightMatrix(Number(orientation), w, h);
-        const map = ([x, y]) => [a * x + c * y + e, b * x + d * y + f];
-        const [width] = uprightSize(Number(orientation), w, h);
-        assert.deepEqual(map(point(first)).map((v) => v + 0), [0, 0], orientation);
-        assert.deepEqual(map(point(second)).map((v) => v + 0), [width, 0], orientation);
-    }
-});
-
 test('a label is above its box, or inside, and never off the canvas', () => {
     const canvas = { width: 100, height: 80 };
     const size = { width: 30, height: 10 };
@@ -111,7 +95,7 @@ test('of boxes within each other the smallest is pointed at', () => {
 test('what an HTTP status means', () => {
     const cases = [[400, 'image', 'image'], [400, 'argument', 'request'], [415, '', 'image'], [401, '', 'token']];
     cases.push([404, '', 'request'], [408, '', 'deadline'], [413, '', 'largeUnknown'], [429, '', 'busy']);
-    cases.push([500, '', 'server'], [503, 'deadline', 'deadline'], [503, '', 'draining'], [504, '', 'deadline']);
+    cases.push([500, '', 'server'], [503, 'deadline', 'deadline'], [503, 'draining', 'draining'], [503, 'memory', 'server'], [504, '', 'deadline']);
     for (const [status, name, kind] of cases) {
         assert.equal(errorKind(status, name), kind, `${status} ${name}`);
         assert.ok(languages.en.errors[kind], kind);
