@@ -1,18 +1,23 @@
 #!/bin/sh
-# gpu.sh [OPTION]...: every row that docs/performance.md has for a real GPU, in one command, from a tree that was built
-# elsewhere: no network, no compiler, no shader compiler. Text, JSON and HTML go into the output folder.
+# gpu.sh [OPTION]...: every row that docs/performance.md has for a real GPU, in one command, on a machine that has
+# neither a network nor a compiler nor a shader compiler. Text, JSON and HTML of each part go into the output folder;
+# summary.md is the table for docs/performance.md, summary.json all documents in one.
 #
-#   -b DIR      build folder                                  (build/release)
+#   -k DIR      pack what this needs into DIR, and end: the programs, their libraries, the network, this script. Carry the
+#               folder to a machine with a GPU and run DIR/bench/gpu.sh there
+#   -b DIR      build folder                                  (build/release; in a packed folder, that)
 #   -o DIR      output folder                                 (build/gpu)
 #   -d DEVICE   as vkdet devices lists them                   (vulkan:0)
 #   -m FILE     network: a .vkdet, or a TensorFlow.js model.json (models/street-320/model.json)
-#   -c FILE     its card, with a model.json                   (card.json beside it)
+#   -c FILE     its card, with a model.json                   (card.json beside it, else models/cards/aizoo-260.json)
 #   -B LIST     batches                                       (1,2,4,8,16,32,64,128,256)
-#   -t SECONDS  longest time of one measurement               (3)
+#   -t SECONDS  longest time of one measurement               (2)
+#   -l SECONDS  of everything: when they are over the parts that are left are named and left out   (540)
 #   -p PYTHON   with PyTorch, for its rows; needs a model.json (python3)
 #   -q          quickly, to see that everything works: two batches, a tenth of the time
 #
-# Everything is compared with the reference before it is timed; exit status 6: a score was withheld.
+# VK_DRIVER_FILES chooses the Vulkan driver, as always. Everything is compared with the reference before it is timed; exit
+# status 6: a score was withheld.
 set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 build=$here/build/release
@@ -21,10 +26,18 @@ device=vulkan:0
 network=$here/models/street-320/model.json
 card=''
 batches=1,2,4,8,16,32,64,128,256
-seconds=3
+seconds=2
+limit=540
 python=python3
-while getopts b:o:d:m:c:B:t:p:q option; do
+pack=''
+if [ -e "$here/packed" ]; then
+    build=$here
+    # shellcheck source=/dev/null
+    . "$here/packed"
+fi
+while getopts k:b:o:d:m:c:B:t:l:p:q option; do
     case "$option" in
+    k) pack=$OPTARG ;;
     b) build=$OPTARG ;;
     o) out=$OPTARG ;;
     d) device=$OPTARG ;;
@@ -32,10 +45,11 @@ while getopts b:o:d:m:c:B:t:p:q option; do
     c) card=$OPTARG ;;
     B) batches=$OPTARG ;;
     t) seconds=$OPTARG ;;
+    l) limit=$OPTARG ;;
     p) python=$OPTARG ;;
-    q) batches=1,4 seconds=0.3 ;;
+    q) batches=1,4 seconds=0.2 ;;
     *)
-        sed -n '2,/^set -eu/s/^# \{0,1\}//p' "$0" >&2
+        sed -n '2,/^set -eu/{/^#/s/^# \{0,1\}//p}' "$0" >&2
         exit 2
         ;;
     esac
@@ -43,69 +57,208 @@ done
 vkdet=$build/host/cli/vkdet
 worker=$build/bench/vkdet_worker
 [ -x "$vkdet" ] || { echo "gpu.sh: $vkdet is not there: build first, or name the build folder with -b" >&2; exit 2; }
+[ -r "$network" ] || { echo "gpu.sh: $network is not there" >&2; exit 2; }
+if [ -z "$card" ]; then
+    card=$(dirname -- "$network")/card.json
+    [ -e "$card" ] || card=$here/models/cards/aizoo-260.json
+fi
+
+# --- -k ------------------------------------------------------------------------------------------
+# Not the C library and its loader: theirs must be the machine's own (and no older than where this was built).
+libraries() {
+    ldd "$vkdet" "$worker" | awk '$2 == "=>" && $3 ~ /^\// { print $3 }' | sort -u |
+        grep -vE '/(libc|libm|libdl|librt|libpthread|ld-linux[^/]*)\.so' || true
+    # opened by name when it is needed, so that ldd does not know of it
+    ldconfig -p 2>/dev/null | awk '$1 == "libvulkan.so.1" && !n++ { print $NF }'
+}
+
+pack_all() {
+    [ ! -e "$pack" ] || { echo "gpu.sh: $pack is there already" >&2; exit 5; }
+    mkdir -p "$pack/host/cli" "$pack/bench/peers" "$pack/lib" "$pack/network"
+    cp "$vkdet" "$pack/host/cli/"
+    cp "$worker" "$pack/bench/"
+    cp "$here/bench/gpu.sh" "$pack/bench/"
+    cp "$here/bench/peers/torch_peer.py" "$pack/bench/peers/"
+    libraries | while read -r library; do
+        cp -L "$library" "$pack/lib/"
+    done
+    cp "$network" "$pack/network/"
+    name=$(basename -- "$network")
+    case "$network" in
+    *.json)
+        cp "$card" "$pack/network/card.json"
+        # the files with its weights, which a model.json names
+        grep -oE '"paths": *\[[^]]*\]' "$network" | grep -oE '"[^"]+\.[^"]+"' | tr -d '"' | while read -r part; do
+            cp "$(dirname -- "$network")/$part" "$pack/network/"
+        done
+        ;;
+    esac
+    # shellcheck disable=SC2016
+    printf 'network=$here/network/%s\nout=$here/out\n' "'$name'" >"$pack/packed"
+    echo "gpu.sh: $(du -sh "$pack" | cut -f 1) in $pack"
+}
+if [ -n "$pack" ]; then
+    pack_all
+    exit 0
+fi
+
+# --- running -------------------------------------------------------------------------------------
+began=$(date +%s)
+left() { echo "$((limit - $(date +%s) + began))"; }
 mkdir -p "$out"
 XDG_CACHE_HOME=$out/cache
 export XDG_CACHE_HOME
 result=0
+omitted=''
+
+# ours PROGRAM ARGUMENT...: with the libraries of a packed folder, which python must not get, and within the time
+ours() {
+    if [ -d "$build/lib" ]; then
+        LD_LIBRARY_PATH=$build/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} timeout "$(($(left) + 5))" "$@"
+    else
+        timeout "$(($(left) + 5))" "$@"
+    fi
+}
 
 container=$network
 case "$network" in
 *.json)
     container=$out/model.vkdet
-    "$vkdet" convert -q "$network" --card "${card:-$(dirname -- "$network")/card.json}" --output "$container"
+    rm -f "$container"
+    ours "$vkdet" convert -q "$network" --card "$card" --output "$container"
     ;;
 esac
 
-# part NAME ARGUMENT...: one run of vkdet bench, as text on the screen and as JSON and text in the folder. What goes
+# part NAME ARGUMENT...: one run of vkdet bench, as text on the screen and as JSON, CSV and text in the folder. What goes
 # wrong in one part does not keep the others from running.
 part() {
     name=$1
     shift
+    rm -f "$out/$name.json" "$out/$name.csv" "$out/$name.txt" "$out/$name.html"
+    if [ "$(left)" -le 5 ]; then
+        omitted="$omitted $name"
+        return 0
+    fi
     printf '\n== %s\n' "$name"
     status=0
-    "$vkdet" bench -m "$container" --device "$device" --max-time "$seconds" --min-time "$(awk "BEGIN { print $seconds / 3 }")" \
-        --json "$@" >"$out/$name.json" || status=$?
+    ours "$vkdet" bench -q -m "$container" --device "$device" --max-time "$seconds" \
+        --min-time "$(awk "BEGIN { print $seconds / 2 }")" --json "$@" >"$out/$name.json" || status=$?
     if [ -s "$out/$name.json" ]; then
-        "$vkdet" bench --from "$out/$name.json" --report "$out/$name.html" >"$out/$name.txt" || true
+        ours "$vkdet" bench -q --from "$out/$name.json" --report "$out/$name.html" >"$out/$name.txt" || true
+        ours "$vkdet" bench -q --from "$out/$name.json" --csv >"$out/$name.csv" || true
         sed -n '/^$/,$p' "$out/$name.txt"
     fi
     [ "$status" -eq 0 ] || { echo "gpu.sh: $name ended with status $status" >&2; result=$status; }
 }
 
-"$vkdet" devices | tee "$out/devices.txt"
+# PyTorch on the same device, the same network and input; its outputs are compared with the reference first.
+torch_rows() {
+    rm -f "$out/torch.txt" "$out/torch.json"
+    case "$network" in
+    *.json) ;;
+    *) echo "gpu.sh: no rows of torch: the network is no model.json" >&2; return 0 ;;
+    esac
+    if ! "$python" -c 'import torch, numpy' 2>/dev/null; then
+        echo "gpu.sh: no rows of torch: $python has no torch and numpy" >&2
+        return 0
+    fi
+    if [ "$(left)" -le 30 ]; then
+        omitted="$omitted torch"
+        return 0
+    fi
+    printf '\n== torch\n'
+    # a third of the time is for the parts that come after
+    budget=$(($(left) * 2 / 3))
+    set -- "$network" --batch "$batches" --seconds "$seconds" --budget "$budget" --json "$out/torch.json"
+    if [ -x "$worker" ]; then
+        # one input for both: noise
+        "$python" "$here/bench/peers/torch_peer.py" "$network" --noise "$out/tensor"
+        printf 'outputs %s\n' "$out/outputs" | ours "$worker" "$container" reference fp32 1 "$out/tensor" >/dev/null
+        set -- "$@" --check "$out/outputs" --tensor "$out/tensor"
+    fi
+    timeout "$(left)" "$python" "$here/bench/peers/torch_peer.py" "$@" 2>"$out/torch.err" | tee "$out/torch.txt" || true
+    [ -s "$out/torch.json" ] || { tail -n 5 "$out/torch.err" >&2; echo "gpu.sh: no rows of torch" >&2; }
+}
+
+# --- the summary ---------------------------------------------------------------------------------
+# Rows of vkdet come from the CSV of its parts (name and value first, low and high after the unit; no field before those
+# is ever quoted), those of torch from its lines.
+summary_md() {
+    for file in resident upload latency server; do
+        [ ! -s "$out/$file.csv" ] || sed "s/^/$file,/" "$out/$file.csv"
+    done | awk -F , -v torch="$out/torch.txt" '
+        function range(low, high) { return low == "" || high == "" ? "" : sprintf(" [%.5g to %.5g]", low, high) }
+        function name(part) { return part[5] (part[2] == "cuda" ? "" : " on " part[2]) }
+        $2 == "name" { next }
+        $9 == "" && $16 != "" { withheld = withheld "\n- withheld: " $2; next }
+        $1 == "latency" && $3 == "single-stream" { line[++lines] = sprintf("| single-stream, pixels to boxes, %s | %s | 1 | %.4g ms%s | | |", $8, $6, $9, range($11, $12)); next }
+        $1 == "server" && $8 == "rate" { line[++lines] = sprintf("| server, pixels to boxes, p99 within %s ms | %s | %s | %.5g queries/s%s | | |", $18, $6, $7, $9, range($11, $12)); next }
+        $8 == "throughput" {
+            at = $1 SUBSEP $6
+            if (!(at in best) || $9 > best[at] + 0) { best[at] = $9; batch[at] = $7; text[at] = range($11, $12) }
+            if ($1 == "resident") ours[$6, $7] = $9
+        }
+        END {
+            while ((getline row < torch) > 0) { # torch.cuda.fp16.b64.graph = 123 images/s ...
+                n = split(row, word, " ")
+                if (n < 3 || split(word[1], part, ".") != 5 || word[2] != "=") continue
+                b = substr(part[4], 2)
+                if (word[3] > theirs[part[3], b] + 0) { theirs[part[3], b] = word[3]; way[part[3], b] = name(part) }
+                if (word[3] > peak[part[3]] + 0) { peak[part[3]] = word[3]; where[part[3]] = b; how[part[3]] = name(part) }
+            }
+            print "| what | precision | batch | vkdet [95 %] | PyTorch, same batch | ratio |\n| --- | --- | --- | --- | --- | --- |"
+            split("resident,fp16 resident,fp32 upload,fp16 upload,fp32", wanted, " ")
+            for (k = 1; k <= 4; k++) {
+                split(wanted[k], of, ",")
+                at = of[1] SUBSEP of[2]
+                if (!(at in best)) continue
+                turn = of[1] == "resident" ? 1 : 2
+                p = of[2]; b = batch[at]; beside = "| |"
+                if (turn == 1 && theirs[p, b] > 0)
+                    beside = sprintf("%.6g (%s) | %.2f |", theirs[p, b], way[p, b], best[at] / theirs[p, b])
+                printf "| %s, best batch | %s | %s | %.6g images/s%s | %s\n", turn == 1 ? "device-resident" : "pixels to boxes, with upload", p, b, best[at], text[at], beside
+            }
+            for (p in peak) if (ours[p, where[p]] > 0)
+                printf "| device-resident, best batch of PyTorch | %s | %s | %.6g images/s | %.6g (%s) | %.2f |\n", p, where[p], ours[p, where[p]], peak[p], how[p], ours[p, where[p]] / peak[p]
+            for (i = 1; i <= lines; i++) print line[i]
+            print withheld
+        }'
+}
+
+summary() {
+    {
+        sed -n '1,/^$/p' "$out/resident.txt" 2>/dev/null | grep -E '^(vkdet|date|cpu|model|input|rules|device\.|host_after\.nvidia)' |
+            sed 's/ *= /: /; s/^/- /'
+        # shellcheck disable=SC2016
+        printf -- '- options: `-B %s -t %s -d %s`; parts left out for want of time:%s\n\n' "$batches" "$seconds" "$device" "${omitted:- none}"
+        summary_md
+    } >"$out/summary.md"
+    {
+        separator='{'
+        for file in resident upload latency server layers torch; do
+            [ -s "$out/$file.json" ] || continue
+            printf '%s"%s":' "$separator" "$file"
+            cat "$out/$file.json"
+            separator=,
+        done
+        [ "$separator" = , ] || printf '{'
+        printf '}\n'
+    } >"$out/summary.json"
+    printf '\n== summary\n'
+    cat "$out/summary.md"
+}
+
+ours "$vkdet" devices | tee "$out/devices.txt"
 nvidia-smi >"$out/nvidia-smi.txt" 2>&1 || echo "not readable" >"$out/nvidia-smi.txt"
-for precision in fp32 fp16; do
-    printf '\n== verify %s\n' "$precision"
-    "$vkdet" verify "$container" --device "$device" --precision "$precision" >"$out/verify-$precision.txt" || result=$?
-    tail -n 3 "$out/verify-$precision.txt"
-done
+# what matters most comes first
 part resident --precision fp32,fp16 --batch "$batches" --scenario offline --stage device --slots 4
 part upload --precision fp32,fp16 --batch "$batches" --scenario offline --stage pixels --slots 4
 part latency --precision fp32,fp16 --scenario single-stream --stage pixels
-part server --precision fp16 --batch 16 --scenario server --latency-bound 5 --slots 4
-# the steps, and torch (whose compiler takes a minute a row), at batch 1 and the two largest
-some=$(printf '%s' "$batches" | sed 's/.*,\([^,]*,[^,]*\)$/1,\1/')
+torch_rows
+# the steps at batch 1 and the two largest
+some=$(printf '%s' "$batches" | sed 's/.*,\([^,]*,[^,]*\)$/1,\1/; s/^1,1,/1,/')
 part layers --precision fp32,fp16 --batch "$some" --layers --peak
-
-if [ "${network%.json}" != "$network" ] && "$python" -c 'import torch, numpy' 2>/dev/null; then
-    printf '\n== torch\n'
-    set -- "$network" --batch "$some" --seconds "$seconds" --json "$out/torch.json"
-    if [ -x "$worker" ]; then
-        # one input for both: noise
-        "$python" - "$network" "$out/tensor" <<'PY'
-import json, sys
-import numpy
-layers = json.load(open(sys.argv[1]))["modelTopology"]["model_config"]["config"]["layers"]
-shape = next(l["config"]["batch_input_shape"] for l in layers if l["class_name"] == "InputLayer")
-numpy.random.default_rng(1).random(shape[1:], numpy.float32).tofile(sys.argv[2])
-PY
-        printf 'outputs %s\n' "$out/outputs" | "$worker" "$container" reference fp32 1 "$out/tensor" >/dev/null
-        set -- "$@" --check "$out/outputs" --tensor "$out/tensor"
-    fi
-    "$python" "$here/bench/peers/torch_peer.py" "$@" 2>"$out/torch.err" | tee "$out/torch.txt" || true
-    [ -s "$out/torch.json" ] || { tail -n 5 "$out/torch.err" >&2; echo "gpu.sh: no rows of torch" >&2; }
-else
-    echo "gpu.sh: no rows of torch: $python has no torch and numpy, or the network is no model.json" >&2
-fi
-printf '\ngpu.sh: everything is in %s\n' "$out"
+part server --precision fp16 --batch 16 --scenario server --latency-bound 5 --slots 4
+summary
+printf '\ngpu.sh: everything is in %s, in %s s\n' "$out" "$(($(date +%s) - began))"
 exit "$result"
