@@ -88,11 +88,16 @@ uint64_t vkdet_context_validation_messages(const vkdet_context *context)
     return v ? vulkan_validation_messages(v) : 0;
 }
 
-void vkdet_text_free(vkdet_context *context, char *text)
+void vkdet_bytes_free(vkdet_context *context, void *bytes)
 {
     if (context) {
-        memory_release(&context->alloc, text);
+        memory_release(&context->alloc, bytes);
     }
+}
+
+void vkdet_text_free(vkdet_context *context, char *text)
+{
+    vkdet_bytes_free(context, text);
 }
 
 /* --- devices --- */

@@ -159,3 +159,19 @@ vkdet_status vkdet_image_save(const vkdet_image *handle, const char *path, int q
     }
     return api_return(&err, code);
 }
+
+vkdet_status vkdet_image_encode(const vkdet_image *handle, vkdet_image_codec codec, int quality,
+                                void **bytes, size_t *size)
+{
+    error err = {0};
+    unsigned char *encoded = NULL;
+    if (!handle || !bytes || !size) {
+        return api_return(
+            &err, error_set(&err, STATUS_ARGUMENT, "vkdet_image_encode: an argument is NULL"));
+    }
+    status code = image_encode(&handle->image, (image_codec)codec, quality, &encoded, size, &err);
+    if (code == STATUS_OK) {
+        *bytes = encoded;
+    }
+    return api_return(&err, code);
+}

@@ -55,8 +55,22 @@ typedef enum option_id {
     OPTION_COMPARE,
     OPTION_NOISE,
     OPTION_FROM,
+    OPTION_MODEL_REPOSITORY,
     OPTION_HOST,
     OPTION_PORT,
+    OPTION_TOKEN_FILE,
+    OPTION_ALLOW_ANYONE,
+    OPTION_CORS_ORIGIN,
+    OPTION_ACCESS_LOG,
+    OPTION_MAX_BATCH,
+    OPTION_MAX_QUEUE,
+    OPTION_MAX_QUEUE_DELAY,
+    OPTION_TIMEOUT,
+    OPTION_CLIENT_TIMEOUT,
+    OPTION_MAX_BODY,
+    OPTION_MAX_HELD,
+    OPTION_SERVE_MAX_PIXELS,
+    OPTION_MAX_CONNECTIONS,
     OPTION_JSON,
     OPTION_VALIDATE,
     OPTION_VERBOSE,
@@ -79,12 +93,16 @@ typedef struct settings {
     const char *data, *images, *pred;
     const char *precision, *tune;
     const char *scenario, *stage, *batches, *size, *report, *compare, *from; /* of bench */
-    const char *host, *port;                                                 /* of serve */
+    /* of serve */
+    const char *model_repository, *host, *port, *token_file, *cors_origin, *access_log;
     text_list map;
     double conf; /* negative: not given; 0 is a threshold like any other */
     double iou;
     double qps, latency_bound, min_time, max_time, noise;
+    uint64_t max_queue, max_queue_delay, timeout_ms, client_timeout, max_body, max_held;
+    uint64_t max_connections;
     uint64_t max_det, batch, slots, max_pixels, threads, runs, seed;
+    unsigned allow_anyone;
     unsigned save_img, json, csv, layers, peak, validate, verbose, quiet, help; /* how often */
     const char *const *operands;
     int operand_count;

@@ -67,42 +67,77 @@ static int exit_of(serve_outcome outcome)
     }
 }
 
-static int serve_command(const settings *s)
+static uint64_t given(uint64_t value, uint64_t standard)
 {
-    serve_params p = {.host = s->host,
-                      .port = 8000,
-                      .cache_dir = s->cache_dir,
-                      .threads = (uint32_t)s->threads,
-                      .max_batch = (uint32_t)(s->batch ? s->batch : 8),
-                      .max_queue = 256,
-                      .max_queue_delay_ns = 2000000,
-                      .max_body = 32u << 20,
-                      .max_pixels = s->max_pixels ? s->max_pixels : 100000000,
-                      .max_held = 1u << 30,
-                      .max_connections = 1024,
-                      .timeout_ns = 30000000000u,
-                      .longest_timeout_ns = 300000000000u,
-                      .receive_ns = 60000000000u,
-                      .idle_ns = 60000000000u,
-                      .send_ns = 60000000000u,
-                      .drain_ns = 30000000000u,
-                      .note = on_note,
-                      .error = on_error,
-                      .ready = on_ready};
-    if (s->port && !read_port(s->port, &p.port)) {
+    return value ? value : standard;
+}
+
+static serve_params params_of(const settings *s)
+{
+    const uint64_t second = 1000000000u;
+    const uint64_t client = given(s->client_timeout, 60) * second;
+    const uint64_t timeout = given(s->timeout_ms, 30000) * 1000000u;
+    return (serve_params){.model_repository = s->model_repository,
+                          .cache_dir = s->cache_dir,
+                          .threads = (uint32_t)s->threads,
+                          .host = s->host,
+                          .port = 8000,
+                          .allow_anyone = s->allow_anyone != 0,
+                          .token_file = s->token_file,
+                          .cors_origin = s->cors_origin,
+                          .access_log = s->access_log,
+                          .max_batch = (uint32_t)given(s->batch, 8),
+                          .max_queue = (uint32_t)given(s->max_queue, 256),
+                          .max_queue_delay_ns = given(s->max_queue_delay, 2000) * 1000u,
+                          .max_body = given(s->max_body, 32u << 20),
+                          .max_pixels = given(s->max_pixels, 50000000),
+                          .max_held = given(s->max_held, 1u << 30),
+                          .max_connections = (uint32_t)given(s->max_connections, 1024),
+                          .timeout_ns = timeout,
+                          .longest_timeout_ns = timeout > 300 * second ? timeout : 300 * second,
+                          .receive_ns = client,
+                          .idle_ns = client,
+                          .send_ns = client,
+                          .drain_ns = 30 * second,
+                          .note = on_note,
+                          .error = on_error,
+                          .ready = on_ready};
+}
+
+/* What makes no sense whatever the models are. */
+static int check_usage(const settings *s, char *devices, serve_params *p)
+{
+    if (s->port && !read_port(s->port, &p->port)) {
         console_error("serve: --port takes a whole number from 0 to 65535, not \"%s\"", s->port);
         return EXIT_USAGE;
     }
-    char *devices = strdup(s->device ? s->device : "auto");
-    if (!devices || !read_devices(devices, &p)) {
-        console_error("serve: --device takes a list such as vulkan:0,cpu");
-        free(devices);
+    if (s->model && s->model_repository) {
+        console_error("serve: --model and --model-repository exclude each other");
         return EXIT_USAGE;
     }
-    int status = read_precision(s, "serve", &p.precision);
-    status = status == EXIT_GOOD ? read_tune(s, "serve", &p.tune) : status;
-    status = status == EXIT_GOOD ? open_context(s, &p.context) : status;
-    status = status == EXIT_GOOD ? open_model(p.context, s->model, &p.model) : status;
+    if (!read_devices(devices, p)) {
+        console_error("serve: --device takes a list such as vulkan:0,cpu");
+        return EXIT_USAGE;
+    }
+    int status = read_precision(s, "serve", &p->precision);
+    return status == EXIT_GOOD ? read_tune(s, "serve", &p->tune) : status;
+}
+
+static int serve_command(const settings *s)
+{
+    serve_params p = params_of(s);
+    char *devices = strdup(s->device ? s->device : "auto");
+    if (!devices) {
+        console_error("out of memory");
+        return EXIT_DEVICE;
+    }
+    int status = check_usage(s, devices, &p);
+    if (status == EXIT_GOOD) {
+        status = open_context(s, &p.context);
+    }
+    if (status == EXIT_GOOD && !s->model_repository) {
+        status = open_model(p.context, s->model, &p.model);
+    }
     if (status == EXIT_GOOD) {
         status = exit_of(serve_run(&p));
     }
@@ -111,17 +146,42 @@ static int serve_command(const settings *s)
     return status;
 }
 
-static const option_id serve_options[] = {
-    OPTION_MODEL, OPTION_BENCH_DEVICE, OPTION_PRECISION, OPTION_HOST,  OPTION_PORT, OPTION_THREADS,
-    OPTION_TUNE,  OPTION_CACHE_DIR,    OPTION_VERBOSE,   OPTION_QUIET, OPTION_HELP, OPTION_END};
+static const option_id serve_options[] = {OPTION_MODEL,
+                                          OPTION_MODEL_REPOSITORY,
+                                          OPTION_BENCH_DEVICE,
+                                          OPTION_PRECISION,
+                                          OPTION_THREADS,
+                                          OPTION_TUNE,
+                                          OPTION_CACHE_DIR,
+                                          OPTION_HOST,
+                                          OPTION_PORT,
+                                          OPTION_TOKEN_FILE,
+                                          OPTION_ALLOW_ANYONE,
+                                          OPTION_CORS_ORIGIN,
+                                          OPTION_ACCESS_LOG,
+                                          OPTION_MAX_BATCH,
+                                          OPTION_MAX_QUEUE_DELAY,
+                                          OPTION_MAX_QUEUE,
+                                          OPTION_TIMEOUT,
+                                          OPTION_CLIENT_TIMEOUT,
+                                          OPTION_MAX_BODY,
+                                          OPTION_SERVE_MAX_PIXELS,
+                                          OPTION_MAX_HELD,
+                                          OPTION_MAX_CONNECTIONS,
+                                          OPTION_VALIDATE,
+                                          OPTION_VERBOSE,
+                                          OPTION_QUIET,
+                                          OPTION_HELP,
+                                          OPTION_END};
 
 const command command_serve = {
     .name = "serve",
     .operands = "",
-    .summary = "detection over HTTP",
+    .summary = "detection over HTTP: a page, and an interface for programs",
     .details = "\n"
-               "Serves on http://127.0.0.1:8000 until SIGTERM or SIGINT, then finishes what has\n"
-               "begun.\n",
+               "A page for people at http://127.0.0.1:8000/, and for programs POST /v1/detect.\n"
+               "SIGTERM or SIGINT ends it once every request that has begun is answered. Beyond\n"
+               "this machine it serves only with a token, or when told to serve anyone.\n",
     .max_operands = 0,
     .options = serve_options,
     .run = serve_command,

@@ -117,8 +117,9 @@ VKDET_API vkdet_status vkdet_context_create(const vkdet_context_params *params,
 VKDET_API void vkdet_context_destroy(vkdet_context *context);
 /* Messages of the validation layers so far; 0 when they are off. */
 VKDET_API uint64_t vkdet_context_validation_messages(const vkdet_context *context);
-/* Releases text that a function documents as the caller's. NULL is fine. */
+/* Releases text or bytes that a function documents as the caller's. NULL is fine. */
 VKDET_API void vkdet_text_free(vkdet_context *context, char *text);
+VKDET_API void vkdet_bytes_free(vkdet_context *context, void *bytes);
 
 typedef enum vkdet_device_kind {
     VKDET_DEVICE_REFERENCE = 0, /* scalar C, for comparison and for machines without Vulkan */
@@ -512,6 +513,12 @@ VKDET_API vkdet_status vkdet_image_draw(vkdet_image *image, const vkdet_mark *ma
 /* Encodes into the file format that the path's ending names (.png, .jpg, .jpeg), writing beside it
  * and renaming. quality 1..100 for JPEG; 0: 90. */
 VKDET_API vkdet_status vkdet_image_save(const vkdet_image *image, const char *path, int quality);
+
+typedef enum vkdet_image_codec { VKDET_IMAGE_PNG = 0, VKDET_IMAGE_JPEG = 1 } vkdet_image_codec;
+/* The same, into memory: the bytes that vkdet_image_save would write. *bytes is the caller's
+ * (vkdet_bytes_free). */
+VKDET_API vkdet_status vkdet_image_encode(const vkdet_image *image, vkdet_image_codec codec,
+                                          int quality, void **bytes, size_t *size);
 
 #ifdef __cplusplus
 }

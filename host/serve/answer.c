@@ -60,21 +60,61 @@ static void add_cors(const exchange *e, struct MHD_Response *response)
         "Inference-Header-Content-Length");
 }
 
-static struct MHD_Response *make_response(const exchange *e, const char *type, const void *bytes,
-                                          size_t size, body_kind kind)
+/* Bytes of vkdet, and whom to give them back to. */
+typedef struct loan {
+    vkdet_context *context;
+    void *bytes;
+} loan;
+
+static void loan_return(void *user)
+{
+    loan *l = user;
+    vkdet_bytes_free(l->context, l->bytes);
+    free(l);
+}
+
+static struct MHD_Response *response_of_loan(vkdet_context *context, void *bytes, size_t size)
+{
+    struct MHD_Response *response = NULL;
+    loan *l = malloc(sizeof *l);
+    if (l) {
+        *l = (loan){context, bytes};
+        response =
+            MHD_create_response_from_buffer_with_free_callback_cls(size, bytes, loan_return, l);
+    }
+    if (!response) {
+        vkdet_bytes_free(context, bytes);
+        free(l);
+    }
+    return response;
+}
+
+static struct MHD_Response *response_of(const exchange *e, const void *bytes, size_t size,
+                                        body_kind kind)
 {
     union {
         const void *read;
         void *write;
     } memory = {bytes}; /* the library's parameter is not const, whatever the mode */
-    enum MHD_ResponseMemoryMode mode = kind == BODY_OWNED  ? MHD_RESPMEM_MUST_FREE
-                                       : kind == BODY_COPY ? MHD_RESPMEM_MUST_COPY
-                                                           : MHD_RESPMEM_PERSISTENT;
-    struct MHD_Response *response = MHD_create_response_from_buffer(size, memory.write, mode);
+    if (kind == BODY_LIBRARY) {
+        return response_of_loan(e->http->server->params->context, memory.write, size);
+    }
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(size, memory.write,
+                                        kind == BODY_OWNED  ? MHD_RESPMEM_MUST_FREE
+                                        : kind == BODY_COPY ? MHD_RESPMEM_MUST_COPY
+                                                            : MHD_RESPMEM_PERSISTENT);
+    if (!response && kind == BODY_OWNED) {
+        free(memory.write);
+    }
+    return response;
+}
+
+static struct MHD_Response *make_response(const exchange *e, const char *type, const void *bytes,
+                                          size_t size, body_kind kind)
+{
+    struct MHD_Response *response = response_of(e, bytes, size, kind);
     if (!response) {
-        if (kind == BODY_OWNED) {
-            free(memory.write);
-        }
         return NULL;
     }
     if (type) {
@@ -135,6 +175,14 @@ void request_fail(request *r, unsigned code, const char *name, const char *forma
             "{\"error\":{\"status\":\"memory\",\"message\":\"out of memory\"}}\n";
         request_answer(r, 500, "application/json", none, sizeof none - 1, BODY_STATIC);
     }
+}
+
+void request_fail_busy(request *r)
+{
+    char seconds[16];
+    (void)snprintf(seconds, sizeof seconds, "%" PRIu32, batcher_patience(r->server->batcher));
+    request_header_add(r, "Retry-After", seconds);
+    request_fail(r, 429, "busy", "the queue is full");
 }
 
 unsigned code_of_status(int status)

@@ -208,7 +208,7 @@ static void land(worker *w, uint32_t count, uint64_t started, uint64_t finished)
     }
     (void)pthread_cond_broadcast(&b->changed);
     (void)pthread_mutex_unlock(&b->lock);
-    metrics_batch(w->device, count, seconds);
+    metrics_batch(b->params.metrics, w->device, count, finished - started);
 }
 
 /* Jobs of one batch. One that is refused must not fail the others: they go one by one then. */

@@ -47,6 +47,7 @@ typedef struct batch_job {
 } batch_job;
 
 typedef struct batcher_params {
+    struct metrics *metrics; /* what it counts in */
     vkdet_context *context;
     const repository *models;
     const char *const *devices; /* as vkdet_session_params.device */

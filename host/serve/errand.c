@@ -3,14 +3,26 @@
 
 #include "host/serve/server.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+void errand_drop_image(errand_item *it)
+{
+    if (it->image) {
+        vkdet_image_destroy(it->image);
+        it->image = NULL;
+        pool_let_go(it->errand->request->server->pool, it->held);
+    }
+}
+
 static void item_home(errand_item *it)
 {
     errand *e = it->errand;
+    if (!e->keep_images || it->status != VKDET_OK) {
+        errand_drop_image(it);
+    }
+    metrics_picture(&e->request->server->metrics, it->status == VKDET_OK);
     if (atomic_fetch_sub(&e->open, 1) == 1) {
         e->answer(e);
     }
@@ -25,6 +37,10 @@ static void item_fail(errand_item *it, vkdet_status status, const char *message)
 static void on_done(batch_job *job)
 {
     errand_item *it = job->user;
+    if (job->device) {
+        metrics_seconds(&it->errand->request->server->metrics.queue_seconds,
+                        job->started_ns - job->queued_ns);
+    }
     if (job->status != VKDET_OK) {
         item_fail(it, job->status, job->message);
     } else if (job->result->count > 0) {
@@ -51,31 +67,43 @@ static void submit(errand_item *it, vkdet_pixels pixels)
     batcher_submit(e->request->server->batcher, &it->job);
 }
 
-static void decode(pool_task *task)
+/* The image of an item, on the pool's bill. */
+static vkdet_status item_decode(errand_item *it)
 {
-    errand_item *it = (errand_item *)(void *)task; /* its first member */
     const request *r = it->errand->request;
-    server *s = r->server;
-    const uint64_t began = serve_now();
-    const vkdet_image_params limits = {.max_pixels = s->params->max_pixels,
-                                       .max_file_bytes = s->params->max_body};
-    vkdet_status status = began < r->deadline_ns ? VKDET_OK : VKDET_ERROR_TIMEOUT;
-    if (status != VKDET_OK) {
-        item_fail(it, status, "the deadline passed before the picture was decoded");
-    } else {
-        status = vkdet_image_decode(s->params->context, it->bytes, it->size, &limits, &it->image);
-        if (status != VKDET_OK) {
-            item_fail(it, status, vkdet_error_message());
-        }
+    const serve_params *p = r->server->params;
+    const vkdet_image_params limits = {.max_pixels = p->max_pixels, .max_file_bytes = p->max_body};
+    if (serve_now() >= r->deadline_ns) {
+        item_fail(it, VKDET_ERROR_TIMEOUT, "the deadline passed before the picture was decoded");
+        return it->status;
     }
-    it->decode_ns = serve_now() - began;
+    vkdet_status status = vkdet_image_decode(p->context, it->bytes, it->size, &limits, &it->image);
     if (status != VKDET_OK) {
-        batcher_give_back(s->batcher, 1);
-        item_home(it);
-        return;
+        it->image = NULL;
+        item_fail(it, status, vkdet_error_message());
+        return status;
     }
     vkdet_image_info_get(it->image, &it->info);
-    submit(it, vkdet_image_pixels(it->image));
+    const vkdet_pixels pixels = vkdet_image_pixels(it->image);
+    it->held = (uint64_t)pixels.stride * pixels.height;
+    pool_hold(r->server->pool, it->held);
+    return VKDET_OK;
+}
+
+static void item_run(pool_task *task)
+{
+    errand_item *it = (errand_item *)(void *)task; /* its first member */
+    server *s = it->errand->request->server;
+    const uint64_t began = serve_now();
+    const vkdet_status status = item_decode(it);
+    it->decode_ns = serve_now() - began;
+    metrics_seconds(&s->metrics.decode_seconds, it->decode_ns);
+    if (status == VKDET_OK) {
+        submit(it, vkdet_image_pixels(it->image));
+    } else {
+        batcher_give_back(s->batcher, 1);
+        item_home(it);
+    }
 }
 
 errand *errand_create(request *r, const served_model *model, uint32_t count)
@@ -91,7 +119,7 @@ errand *errand_create(request *r, const served_model *model, uint32_t count)
     atomic_init(&e->open, count);
     for (uint32_t i = 0; i < count; i++) {
         e->items[i].errand = e;
-        e->items[i].decoding.run = decode;
+        e->items[i].decoding.run = item_run;
     }
     r->model = model->name;
     r->pictures = count;
@@ -101,8 +129,8 @@ errand *errand_create(request *r, const served_model *model, uint32_t count)
 void errand_destroy(errand *e)
 {
     for (uint32_t i = 0; e && i < e->count; i++) {
-        vkdet_image_destroy(e->items[i].image);
         free(e->items[i].detections);
+        free(e->items[i].name);
     }
     free(e);
 }
@@ -113,16 +141,13 @@ bool errand_start(errand *e)
     server *s = r->server;
     const uint32_t count = e->count; /* the last one may take the errand with it */
     if (!batcher_admit(s->batcher, count)) {
-        char seconds[16];
-        (void)snprintf(seconds, sizeof seconds, "%" PRIu32, batcher_patience(s->batcher));
-        request_header_add(r, "Retry-After", seconds);
-        request_fail(r, 429, "busy", "the queue is full");
+        request_fail_busy(r);
         return false;
     }
     for (uint32_t i = 0; i < count; i++) {
         errand_item *it = &e->items[i];
         if (it->bytes) {
-            pool_submit(s->pool, &it->decoding);
+            pool_decode(s->pool, &it->decoding);
         } else {
             submit(it, it->job.pixels);
         }

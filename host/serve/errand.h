@@ -18,9 +18,10 @@ typedef struct errand_item {
     /* set by the route: a picture file, which the request holds; else job.pixels */
     const unsigned char *bytes;
     size_t size;
-    const char *name;
+    char *name; /* from malloc; freed with the errand */
     /* what became of it */
-    vkdet_image *image;
+    vkdet_image *image; /* gone by the answer, unless keep_images */
+    uint64_t held;      /* bytes of it on the pool's bill */
     vkdet_image_info info;
     vkdet_status status;
     char message[512]; /* why it failed */
@@ -36,6 +37,7 @@ typedef struct errand {
     /* ends the request, and then the errand; on any thread, which it must not keep for long */
     void (*answer)(struct errand *errand);
     void *user;
+    bool keep_images;     /* of items that went well: the answer draws on them */
     const char *language; /* of labels; NULL: the model's first */
     atomic_uint open;     /* items under way */
     uint32_t count;
@@ -49,6 +51,9 @@ void errand_destroy(errand *e);
 /* Sends all items off. False after the request was ended because the queue is full; the errand is
  * still the caller's then. */
 bool errand_start(errand *e);
+
+/* Lets the image of an item go. */
+void errand_drop_image(errand_item *it);
 
 /* The headers that tell model, device, precision and times, of the first item. */
 void errand_add_facts(const errand *e);

@@ -6,9 +6,7 @@
  * comes in on one connection is answered in order: the next request of it is not read before. */
 #include "host/serve/exchange.h"
 
-#include "host/serve/access_log.h"
 #include "host/serve/address.h"
-#include "host/serve/metrics.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -271,8 +269,8 @@ static void on_completed(void *user, struct MHD_Connection *connection, void **c
     }
     *context = NULL;
     set_phase(e->peer, PEER_HEAD);
-    metrics_request(e, how == MHD_REQUEST_TERMINATED_COMPLETED_OK);
-    access_log_request(e, how == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+    metrics_request(&e->http->server->metrics, e, how == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+    access_log_request(&e->http->server->log, e, how == MHD_REQUEST_TERMINATED_COMPLETED_OK);
     if (e->response) {
         MHD_destroy_response(e->response);
     }

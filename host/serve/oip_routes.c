@@ -199,7 +199,7 @@ static void on_home(errand *e)
 {
     inference *inf = e->user;
     inf->task = (pool_task){.run = write_answer};
-    pool_submit(e->request->server->pool, &inf->task);
+    pool_finish(e->request->server->pool, &inf->task);
 }
 
 static oip_limits limits_of(const server *s, const vkdet_model_info *info)
@@ -290,5 +290,5 @@ void oip_infer_handle(request *r)
     inf->task.run = read_and_start;
     inf->request = r;
     inf->model = model;
-    pool_submit(r->server->pool, &inf->task);
+    pool_decode(r->server->pool, &inf->task);
 }

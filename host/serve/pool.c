@@ -1,4 +1,4 @@
-/* A list of tasks, a lock, and threads that wait for them. */
+/* Two lists of tasks, a lock, and threads that wait for them. */
 #include "host/serve/pool.h"
 
 #include <pthread.h>
@@ -8,36 +8,68 @@
 
 enum { MOST_THREADS = 256 };
 
+typedef struct task_list {
+    pool_task *first, *last;
+} task_list;
+
 struct pool {
     pthread_mutex_t lock;
-    pthread_cond_t arrived;
-    pool_task *first, *last;
+    pthread_cond_t changed;
+    task_list decoding, finishing;
+    uint64_t budget, held;
     bool ending;
     size_t thread_count;
     pthread_t threads[MOST_THREADS];
 };
 
+static void list_add(task_list *l, pool_task *task)
+{
+    task->next = NULL;
+    if (l->first) {
+        l->last->next = task;
+    } else {
+        l->first = task;
+    }
+    l->last = task;
+}
+
+static pool_task *list_take(task_list *l)
+{
+    pool_task *task = l->first;
+    if (task) {
+        l->first = task->next;
+    }
+    return task;
+}
+
+/* under the lock */
+static pool_task *next_task(pool *p)
+{
+    pool_task *task = list_take(&p->finishing);
+    return task || p->held > p->budget ? task : list_take(&p->decoding);
+}
+
 static void *work(void *user)
 {
     pool *p = user;
+    (void)pthread_mutex_lock(&p->lock);
     for (;;) {
-        (void)pthread_mutex_lock(&p->lock);
-        while (!p->first && !p->ending) {
-            (void)pthread_cond_wait(&p->arrived, &p->lock);
-        }
-        pool_task *task = p->first;
+        pool_task *task = next_task(p);
         if (task) {
-            p->first = task->next;
+            (void)pthread_mutex_unlock(&p->lock);
+            task->run(task);
+            (void)pthread_mutex_lock(&p->lock);
+        } else if (p->ending && !p->decoding.first) {
+            break;
+        } else {
+            (void)pthread_cond_wait(&p->changed, &p->lock);
         }
-        (void)pthread_mutex_unlock(&p->lock);
-        if (!task) {
-            return NULL;
-        }
-        task->run(task);
     }
+    (void)pthread_mutex_unlock(&p->lock);
+    return NULL;
 }
 
-pool *pool_create(size_t threads)
+pool *pool_create(size_t threads, uint64_t budget)
 {
     pool *p = calloc(1, sizeof *p);
     if (!p) {
@@ -48,8 +80,9 @@ pool *pool_create(size_t threads)
         threads = cores < 1 ? 1 : (size_t)cores;
     }
     threads = threads < MOST_THREADS ? threads : MOST_THREADS;
+    p->budget = budget;
     (void)pthread_mutex_init(&p->lock, NULL);
-    (void)pthread_cond_init(&p->arrived, NULL);
+    (void)pthread_cond_init(&p->changed, NULL);
     while (p->thread_count < threads &&
            pthread_create(&p->threads[p->thread_count], NULL, work, p) == 0) {
         p->thread_count++;
@@ -61,18 +94,48 @@ pool *pool_create(size_t threads)
     return p;
 }
 
-void pool_submit(pool *p, pool_task *task)
+static void submit(pool *p, task_list *l, pool_task *task)
 {
-    task->next = NULL;
     (void)pthread_mutex_lock(&p->lock);
-    if (p->first) {
-        p->last->next = task;
-    } else {
-        p->first = task;
-    }
-    p->last = task;
-    (void)pthread_cond_signal(&p->arrived);
+    list_add(l, task);
+    (void)pthread_cond_signal(&p->changed);
     (void)pthread_mutex_unlock(&p->lock);
+}
+
+void pool_decode(pool *p, pool_task *task)
+{
+    submit(p, &p->decoding, task);
+}
+
+void pool_finish(pool *p, pool_task *task)
+{
+    submit(p, &p->finishing, task);
+}
+
+void pool_hold(pool *p, uint64_t bytes)
+{
+    (void)pthread_mutex_lock(&p->lock);
+    p->held += bytes;
+    (void)pthread_mutex_unlock(&p->lock);
+}
+
+void pool_let_go(pool *p, uint64_t bytes)
+{
+    (void)pthread_mutex_lock(&p->lock);
+    const bool waited = p->held > p->budget;
+    p->held -= bytes;
+    if (waited && p->held <= p->budget) {
+        (void)pthread_cond_broadcast(&p->changed);
+    }
+    (void)pthread_mutex_unlock(&p->lock);
+}
+
+uint64_t pool_held(pool *p)
+{
+    (void)pthread_mutex_lock(&p->lock);
+    const uint64_t held = p->held;
+    (void)pthread_mutex_unlock(&p->lock);
+    return held;
 }
 
 void pool_destroy(pool *p)
@@ -82,12 +145,12 @@ void pool_destroy(pool *p)
     }
     (void)pthread_mutex_lock(&p->lock);
     p->ending = true;
-    (void)pthread_cond_broadcast(&p->arrived);
+    (void)pthread_cond_broadcast(&p->changed);
     (void)pthread_mutex_unlock(&p->lock);
     for (size_t i = 0; i < p->thread_count; i++) {
         (void)pthread_join(p->threads[i], NULL);
     }
-    (void)pthread_cond_destroy(&p->arrived);
+    (void)pthread_cond_destroy(&p->changed);
     (void)pthread_mutex_destroy(&p->lock);
     free(p);
 }

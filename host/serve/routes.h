@@ -51,7 +51,8 @@ bool request_deadline(const request *r, const char *timeout_ms, uint64_t *deadli
 typedef enum body_kind {
     BODY_STATIC = 0, /* lives as long as the server */
     BODY_COPY,       /* copied before the call returns */
-    BODY_OWNED       /* from malloc; freed by the server */
+    BODY_OWNED,      /* from malloc; freed by the server */
+    BODY_LIBRARY     /* from vkdet, as of vkdet_image_encode; freed by the server */
 } body_kind;
 
 /* A header of the answer to come; at most 12 of 319 bytes each. name lives as long as the server;
@@ -67,6 +68,8 @@ void request_answer(request *r, unsigned code, const char *type, const void *byt
  * {"error":TEXT} of that protocol. name is vkdet_status_name() or one of the server's own. */
 void request_fail(request *r, unsigned code, const char *name, const char *format, ...)
     SERVE_PRINTF(4, 5);
+/* Ends it with 429 and a Retry-After: batcher_admit had no room. */
+void request_fail_busy(request *r);
 /* The HTTP code for a status of the library. */
 unsigned code_of_status(int vkdet_status);
 

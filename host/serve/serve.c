@@ -3,11 +3,14 @@
 
 #include "host/serve/http.h"
 #include "host/serve/info.h"
+#include "host/serve/notify.h"
 #include "host/serve/server.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 enum { TICK_NS = 50 * 1000000 };
@@ -41,11 +44,38 @@ static void tick(const server *s)
     http_sweep(s->http, now);
 }
 
-static void serve_until_told(const server *s, const sigset_t *signals)
+/* A hang-up opens the access log anew where there is a file, and ends the server where not. */
+static bool is_end(server *s, int number)
+{
+    char message[1024];
+    if (number != SIGHUP || !s->params->access_log || strcmp(s->params->access_log, "-") == 0) {
+        return true;
+    }
+    if (!access_log_reopen(&s->log, message, sizeof message)) {
+        s->params->error(s->params->user, message);
+    }
+    return false;
+}
+
+static void serve_until_told(server *s, const sigset_t *signals)
 {
     const struct timespec moment = {0, TICK_NS};
-    while (sigtimedwait(signals, NULL, &moment) < 0) {
+    for (;;) {
+        const int number = sigtimedwait(signals, NULL, &moment);
+        if (number > 0 && is_end(s, number)) {
+            return;
+        }
         tick(s);
+    }
+}
+
+/* The service manager, where one started us. */
+static void tell_manager(const server *s, const char *state)
+{
+    char message[256];
+    if (notify(state) != 0) {
+        (void)snprintf(message, sizeof message, "NOTIFY_SOCKET: %s", strerror(errno));
+        s->params->error(s->params->user, message);
     }
 }
 
@@ -70,7 +100,9 @@ static serve_outcome outcome_of(vkdet_status status)
 static serve_outcome open_models(server *s, char *message, size_t size)
 {
     const serve_params *p = s->params;
-    vkdet_status status = repository_of_model(&s->models, p->model, message, size);
+    vkdet_status status =
+        p->model ? repository_of_model(&s->models, p->model, message, size)
+                 : repository_read(&s->models, p->context, p->model_repository, message, size);
     return status == VKDET_OK ? SERVE_GOOD : outcome_of(status);
 }
 
@@ -78,6 +110,7 @@ static serve_outcome open_devices(server *s, char *message, size_t size)
 {
     const serve_params *p = s->params;
     const batcher_params wanted = {.context = p->context,
+                                   .metrics = &s->metrics,
                                    .models = &s->models,
                                    .devices = p->devices,
                                    .device_count = p->device_count,
@@ -93,7 +126,7 @@ static serve_outcome open_devices(server *s, char *message, size_t size)
     if (!s->batcher) {
         return outcome_of(status);
     }
-    s->pool = pool_create(0);
+    s->pool = pool_create(0, p->max_held);
     s->info = s->pool ? info_text(s) : NULL;
     if (!s->info) {
         (void)snprintf(message, size, "out of memory or threads");
@@ -114,6 +147,9 @@ static serve_outcome serve(server *s, char *message, size_t size)
     if (p->token_file && !guard_read(&s->guard, p->token_file, message, size)) {
         return SERVE_USAGE;
     }
+    if (!access_log_open(&s->log, p->access_log, message, size)) {
+        return SERVE_NETWORK;
+    }
     s->http = http_create(s, address, sizeof address, message, size);
     if (!s->http) {
         return SERVE_NETWORK;
@@ -125,7 +161,9 @@ static serve_outcome serve(server *s, char *message, size_t size)
     }
     if (outcome == SERVE_GOOD) {
         p->ready(p->user, address);
+        tell_manager(s, "READY=1");
         serve_until_told(s, &signals);
+        tell_manager(s, "STOPPING=1");
         drain(s, &before);
     }
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -134,7 +172,7 @@ static serve_outcome serve(server *s, char *message, size_t size)
 
 serve_outcome serve_run(const serve_params *params)
 {
-    server s = {.params = params};
+    server s = {.params = params, .log = {.lock = PTHREAD_MUTEX_INITIALIZER}};
     char message[2048] = "";
     serve_outcome outcome = serve(&s, message, sizeof message);
     if (outcome != SERVE_GOOD) {
@@ -144,6 +182,7 @@ serve_outcome serve_run(const serve_params *params)
     pool_destroy(s.pool);
     batcher_destroy(s.batcher);
     repository_close(&s.models);
+    access_log_close(&s.log);
     free(s.info);
     return outcome;
 }

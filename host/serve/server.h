@@ -2,8 +2,10 @@
 #ifndef HOST_SERVE_SERVER_H
 #define HOST_SERVE_SERVER_H
 
+#include "host/serve/access_log.h"
 #include "host/serve/batcher.h"
 #include "host/serve/guard.h"
+#include "host/serve/metrics.h"
 #include "host/serve/pool.h"
 #include "host/serve/repository.h"
 #include "host/serve/serve.h"
@@ -19,7 +21,9 @@ typedef struct server {
     guard guard;
     char *info; /* the answer of /v1/info */
     atomic_bool draining;
-    _Atomic uint64_t held_bytes; /* of bodies and decoded pictures */
+    _Atomic uint64_t held_bytes; /* of bodies */
+    metrics metrics;
+    access_log log;
 } server;
 
 /* Monotonic nanoseconds. */
