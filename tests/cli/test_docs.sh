@@ -15,7 +15,7 @@ done
 
 # every option of every command stands in the manual page
 sed 's/\\//g; s/[",]/ /g' "$source/docs/vkdet.1" >manual
-for command in detect val convert inspect plan verify devices bench; do
+for command in detect val convert inspect plan verify devices bench serve; do
     "$vkdet" "$command" --help | grep -oE -- '--[a-z-]+' | sort -u >options
     while read -r option; do
         grep -qE -- "(^|[^a-z-])$option([^a-z-]|\$)" manual || fail "docs/vkdet.1 lacks $option of vkdet $command"

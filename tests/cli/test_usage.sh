@@ -7,10 +7,10 @@ expect 0 "$vkdet" --version
 grep -qE '^vkdet [0-9]+\.[0-9]+\.[0-9]+$' out || fail "--version"
 expect 0 "$vkdet" --help
 silent
-for command in detect convert inspect plan verify devices bench help; do
+for command in detect convert inspect plan verify devices bench serve help; do
     grep -q "^  $command " out || fail "the overview lacks $command"
 done
-for command in detect convert inspect plan verify devices bench help; do
+for command in detect convert inspect plan verify devices bench serve help; do
     expect 0 "$vkdet" "$command" --help
     silent
     grep -q "^usage: vkdet $command" out || fail "help of $command"
