@@ -65,14 +65,14 @@ static void rig_start(rig *r, vkdet_device_kind kind, uint32_t max_batch, uint64
 {
     static const char *const devices[] = {"fake"};
     const batcher_params p = params_of(devices, 1, max_batch, delay_ns);
-    vkdet_status status = VKDET_OK;
+    vkdet_status made = VKDET_OK;
     char message[256];
     fake_reset(kind, refused, lost);
     memset(r, 0, sizeof *r);
     current = r;
     atomic_store(&counted_batches, 0);
     atomic_store(&counted_pictures, 0);
-    r->batcher = batcher_create(&p, &status, message, sizeof message);
+    r->batcher = batcher_create(&p, &made, message, sizeof message);
     assert_non_null(r->batcher);
 }
 
@@ -308,14 +308,14 @@ static void test_many_threads_and_devices(void **state)
     (void)state;
     static const char *const devices[] = {"one", "two"};
     rig *r = &the_rig;
-    vkdet_status status = VKDET_OK;
+    vkdet_status made = VKDET_OK;
     char message[256];
     pthread_t threads[MOST_JOBS / 16];
     fake_reset(VKDET_DEVICE_DISCRETE_GPU, 0, 0);
     memset(r, 0, sizeof *r);
     current = r;
     const batcher_params p = params_of(devices, 2, 4, 100000);
-    r->batcher = batcher_create(&p, &status, message, sizeof message);
+    r->batcher = batcher_create(&p, &made, message, sizeof message);
     assert_non_null(r->batcher);
     assert_int_equal(batcher_device_count(r->batcher), 2);
     for (size_t i = 0; i < sizeof threads / sizeof threads[0]; i++) {
@@ -335,25 +335,25 @@ static void test_making_it_may_fail(void **state)
     const batcher_params p = params_of(devices, 1, 4, 0);
     bool failed = true;
     for (size_t at = 1; failed; at++) {
-        vkdet_status status = VKDET_OK;
+        vkdet_status made = VKDET_OK;
         char message[256] = "";
         fake_reset(VKDET_DEVICE_DISCRETE_GPU, 0, 0);
         failing_start(at);
-        batcher *b = batcher_create(&p, &status, message, sizeof message);
+        batcher *b = batcher_create(&p, &made, message, sizeof message);
         failed = failing_end();
         assert_int_equal(b == NULL, failed);
-        assert_int_equal(status, failed ? VKDET_ERROR_MEMORY : VKDET_OK);
+        assert_int_equal(made, failed ? VKDET_ERROR_MEMORY : VKDET_OK);
         assert_true(!failed || message[0]);
         batcher_destroy(b);
         assert_int_equal(fake_live_sessions(), 0);
     }
     for (size_t at = 1; at <= 4; at++) { /* two workers, two models */
-        vkdet_status status = VKDET_OK;
+        vkdet_status made = VKDET_OK;
         char message[256] = "";
         fake_reset(VKDET_DEVICE_DISCRETE_GPU, 0, 0);
         fake_fail_session(at);
-        assert_null(batcher_create(&p, &status, message, sizeof message));
-        assert_int_equal(status, VKDET_ERROR_DEVICE);
+        assert_null(batcher_create(&p, &made, message, sizeof message));
+        assert_int_equal(made, VKDET_ERROR_DEVICE);
         assert_string_equal(message, "the fake says no");
         assert_int_equal(fake_live_sessions(), 0);
     }
