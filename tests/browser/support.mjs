@@ -1,6 +1,6 @@
 // What the checks of the page share: the server under test, browsers, the program to compare with, pictures.
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -64,19 +64,19 @@ export async function endAll() {
     rmSync(folder, { recursive: true, force: true });
 }
 
-// The line of the program for a file, under the name that the server was given for it
-export function detectLine(path, name, ...args) {
-    let line;
-    try {
-        line = execFileSync(vkdet, ['detect', '-q', ...args, '--', path], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
-    } catch (error) {
-        line = error.stdout; // a picture that cannot be read: its line is there all the same
-    }
-    const began = '{"schema":1,"image":';
-    assert.ok(line.startsWith(began + JSON.stringify(path)), line);
-    return began + JSON.stringify(name) + line.slice(began.length + JSON.stringify(path).length);
+// The lines of the program for files, each under the name that the server was given for it
+export function detectLines(files, ...args) {
+    const { stdout } = spawnSync(vkdet, ['detect', '-q', ...args, '--', ...files.map(({ path }) => path)], { encoding: 'utf8' });
+    const lines = stdout.split('\n').slice(0, -1);
+    assert.equal(lines.length, files.length, stdout);
+    return files.map(({ path, name }, index) => {
+        const began = (image, number) => `{"schema":1,"image":${JSON.stringify(image)},"index":${number}`;
+        assert.ok(lines[index].startsWith(began(path, index)), lines[index]);
+        return `${began(name, 0)}${lines[index].slice(began(path, index).length)}\n`;
+    });
 }
 
+export const detectLine = (path, name, ...args) => detectLines([{ path, name }], ...args)[0];
 export const detect = (path, ...args) => JSON.parse(detectLine(path, 'x', ...args)).detections;
 
 // A page on a server; what it says on its console fails the test

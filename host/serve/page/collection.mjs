@@ -93,13 +93,12 @@ export class Collection extends EventTarget {
         stale.forEach((picture) => this.#ask(picture, false));
     }
 
-    retry(picture) {
-        picture.tries = 0;
-        this.#ask(picture, true);
-    }
-
+    // Asks again for all that failed for that reason
     retryFailed(kind) {
-        this.pictures.filter((p) => p.error?.kind === kind).forEach((p) => this.retry(p));
+        for (const picture of this.pictures.filter((p) => p.error?.kind === kind)) {
+            picture.tries = 0;
+            this.#ask(picture, picture === this.selected);
+        }
     }
 
     #tell(type, detail) {

@@ -419,7 +419,8 @@ $('clear').addEventListener('click', () => {
     collection.clear();
     $('open').focus();
 });
-$('retry').addEventListener('click', () => collection.retry(collection.selected));
+// all that failed for the same reason: a server that is back is back for each of them
+$('retry').addEventListener('click', () => collection.retryFailed(collection.selected.error.kind));
 for (const button of document.querySelectorAll('[data-language]')) {
     button.addEventListener('click', () => {
         rememberLanguage(button.dataset.language);

@@ -65,7 +65,7 @@ export default {
     input: 'Input',
     licence: 'Licence',
     server: 'Server',
-    note: (host) => `Pictures go to this server, ${host}, and nowhere else. It holds one in memory while it answers, and stores nothing.`,
+    note: (host) => `Pictures go to this server, ${host}, and nowhere else. It holds them in memory while it answers, and stores none of them.`,
     waiting: 'Waiting',
     asking: 'Looking …',
     busy: (seconds) => `The server is busy. Next try in ${seconds} s.`,

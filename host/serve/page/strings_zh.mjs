@@ -63,7 +63,7 @@ export default {
     input: '输入',
     licence: '许可',
     server: '服务器',
-    note: (host) => `图片只发送到本服务器（${host}），不会发往别处。服务器仅在应答期间将图片留在内存中，不保存任何内容。`,
+    note: (host) => `图片只发送到本服务器（${host}），不会发往别处。服务器仅在应答期间将图片留在内存中，不保存任何图片。`,
     waiting: '等待中',
     asking: '检测中 …',
     busy: (seconds) => `服务器繁忙，${seconds} 秒后重试。`,

@@ -49,6 +49,10 @@ export function access({ browser, server }) {
                     const page = await s.open(browser(), server().url, { width, height, colorScheme, locale, reducedMotion: 'reduce', ...phone });
                     for (const [state, enter] of states(page)) {
                         await enter();
+                        // what only adds to a state is looked at in one language
+                        if (locale !== 'en-US' && ['result', 'samples', 'notice'].includes(state)) {
+                            continue;
+                        }
                         await page.waitForFunction(() => document.getAnimations().length === 0);
                         await page.screenshot({ path: join(s.shots, `${shape}-${colorScheme}-${locale}-${state}.png`), fullPage: true });
                         assert.deepEqual(await findings(page), [], state);

@@ -1,6 +1,7 @@
 // The camera: Chromium's own test film, a film with faces in it, and no camera at all.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { film, readPixels } from '../pictures.mjs';
 import * as s from '../support.mjs';
@@ -73,6 +74,7 @@ export function cameras({ browser, server }) {
             const near = ({ box: other }) => other.every((v, i) => Math.abs(v / [w, h][i % 2] - box[i] / [width, height][i % 2]) < 0.05);
             assert.ok(found.some((f) => f.label === label && near(f)), `${label} at ${box}`);
         }
+        await page.screenshot({ path: join(s.shots, 'camera.png') });
         await page.click('#keep');
         await s.settled(page, 1);
         assert.ok(!(await page.isVisible('#live')));

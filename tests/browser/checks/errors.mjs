@@ -19,13 +19,13 @@ export function errors({ browser, server }) {
         const page = await s.open(browser(), own.url);
         await s.openSample(page, 0);
         assert.equal(await own.end(), 0);
-        await s.drop(page, [s.sampleFile(s.samples[1])]);
-        await s.settled(page, 2);
+        await s.drop(page, [s.sampleFile(s.samples[1]), s.sampleFile(s.samples[2])]);
+        await s.settled(page, 3);
         assert.match(await failure(page), /does not answer/);
         assert.equal(await page.locator('.tile').nth(0).getAttribute('data-state'), 'done');
         const again = await s.serve([], own.port);
         await page.click('#retry');
-        await page.waitForFunction(() => document.querySelectorAll('.tile[data-state="done"]').length === 2);
+        await page.waitForFunction(() => document.querySelectorAll('.tile[data-state="done"]').length === 3);
         s.sameRows(await s.rows(page), s.detect(s.samplePath(s.samples[1])));
         assert.ok(!(await page.isVisible('#failure')));
         await page.end();

@@ -17,7 +17,7 @@ export function inputs({ browser, server }) {
         assert.equal(await page.locator('#empty .sample-list img').count(), s.samples.length);
         await page.waitForFunction(() => [...document.images].every((image) => image.complete && image.naturalWidth > 0));
         assert.deepEqual([...hosts], [new URL(server().url).host]);
-        assert.match(await page.textContent('#note'), new RegExp(`${new URL(server().url).host}.*nowhere else.*stores nothing`));
+        assert.match(await page.textContent('#note'), new RegExp(`${new URL(server().url).host}.*nowhere else.*stores none of them`));
         await page.end();
     });
 

@@ -1,6 +1,7 @@
 // What is shown of an answer: pixels, thresholds, times, languages, orientation, and what can be saved.
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { classColour } from '../../../host/serve/page/colours.mjs';
@@ -124,6 +125,35 @@ export function results({ browser, server }) {
         await page.end();
     });
 
+    test('several models: one is chosen, with its own thresholds, and asked', async () => {
+        const repository = join(s.folder, 'models');
+        mkdirSync(repository);
+        const street = join(s.source, 'models/street-320');
+        const card = JSON.parse(readFileSync(join(street, 'card.json'), 'utf8'));
+        const strict = s.saveBytes('strict.json', JSON.stringify({ ...card, nms: { ...card.nms, score_threshold: 0.8 } }));
+        for (const [name, from] of [['loose', join(street, 'card.json')], ['strict', strict]]) {
+            const container = join(repository, `${name}.vkdet`);
+            execFileSync(s.vkdet, ['convert', '-q', join(street, 'model.json'), '--card', from, '--output', container]);
+        }
+        const own = await s.serve(['--model-repository', repository]);
+        const page = await s.open(browser(), own.url);
+        await s.openSample(page, 0);
+        const offered = await page.$$eval('#model option', (all) => all.map((option) => option.textContent.split(' ')[0]));
+        assert.deepEqual(offered.sort(), ['loose', 'strict']);
+        for (const name of ['strict', 'loose']) {
+            const value = await page.$$eval('#model option', (all, n) => all.find((o) => o.textContent.startsWith(n)).value, name);
+            await page.selectOption('#model', value);
+            await page.waitForTimeout(400);
+            await s.settled(page, 1);
+            assert.equal(page.asked.at(-1).query.get('model'), name);
+            assert.equal(await page.textContent('#conf-value'), name === 'strict' ? '0.80' : '0.50');
+            s.sameRows(await s.rows(page), s.detect(sample, '-m', join(repository, `${name}.vkdet`)));
+            assert.match(await page.textContent('#server'), new RegExp(name));
+        }
+        await page.end();
+        await own.end();
+    });
+
     test('saved: the line byte for byte, the picture in its own size with the boxes in it', async () => {
         const page = await s.open(browser(), server().url);
         await s.openSample(page, 0);
@@ -232,9 +262,10 @@ export function results({ browser, server }) {
         const page = await s.open(browser(), server().url);
         await page.setInputFiles('#files', names.map((name) => join(odd, name)));
         await s.settled(page, names.length);
+        const lines = s.detectLines(names.map((name) => ({ name, path: join(odd, name) })));
         for (const [i, name] of names.entries()) {
             await page.click(`.tile:nth-child(${i + 1}) .tile-open`);
-            const expected = JSON.parse(s.detectLine(join(odd, name), name));
+            const expected = JSON.parse(lines[i]);
             if (expected.error) {
                 assert.equal(await page.getAttribute(`.tile:nth-child(${i + 1})`, 'data-state'), 'failed', name);
                 assert.ok(await page.isVisible('#failure'), name);
