@@ -52,6 +52,8 @@ typedef struct device_choice {
 } device_choice;
 status device_choose(vkdet_context *context, const char *name, device_choice *out, error *err);
 
+enum { SESSION_DEFAULT_SLOTS = 2, SESSION_MAX_SLOTS = 16 };
+
 /* What the device computes in when `wanted` is asked for: never auto. STATUS_UNSUPPORTED where it
  * cannot. Auto is fp16 only on hardware that knows it, and for a model whose card says that it is
  * fit for it. */

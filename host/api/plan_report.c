@@ -48,8 +48,10 @@ static json_t *buffer_json(const plan *p, size_t index)
 }
 
 static json_t *plan_json(const plan *p, const model *m, const vkdet_device_info *device,
-                         vkdet_precision precision, uint32_t batch)
+                         vkdet_precision precision, const backend_params *session,
+                         const backend_memory *memory)
 {
+    const json_int_t batch = session->max_batch;
     json_t *steps = json_array(), *buffers = json_array();
     uint64_t flops = 0, bytes = 0;
     bool whole = true;
@@ -66,14 +68,41 @@ static json_t *plan_json(const plan *p, const model *m, const vkdet_device_info 
         json_decref(buffers);
         return NULL;
     }
-    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}",
-                     "model", m->card.name, "device", device->id, "device_name", device->name,
-                     "precision", vkdet_precision_name(precision), "batch", (json_int_t)batch,
-                     "levels", (json_int_t)p->level_count, "flops_per_image", (json_int_t)flops,
-                     "activation_bytes_per_image", (json_int_t)bytes, "arena_bytes_per_image",
-                     bytes_of(p->arena_words), "arena_bytes", batch * bytes_of(p->arena_words),
-                     "weight_bytes", bytes_of(p->weight_words), "result_bytes_per_image",
-                     bytes_of(p->result_words), "steps", steps, "buffers", buffers);
+    return json_pack(
+        "{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}",
+        "model", m->card.name, "device", device->id, "device_name", device->name, "precision",
+        vkdet_precision_name(precision), "batch", batch, "slots", (json_int_t)session->slots,
+        "levels", (json_int_t)p->level_count, "flops_per_image", (json_int_t)flops,
+        "activation_bytes_per_image", (json_int_t)bytes, "arena_bytes_per_image",
+        bytes_of(p->arena_words), "arena_bytes", batch * bytes_of(p->arena_words), "weight_bytes",
+        bytes_of(p->weight_words), "result_bytes_per_image", bytes_of(p->result_words),
+        "device_bytes", (json_int_t)memory->device_bytes, "host_visible_bytes",
+        (json_int_t)memory->host_visible_bytes, "steps", steps, "buffers", buffers);
+}
+
+/* The report of a prepared model; NULL, and STATUS_OK, when memory for the text ran out. */
+static status report(vkdet_context *context, const model *m, const prepared *ready,
+                     const backend_params *session, json_t **out, error *err)
+{
+    const vkdet_device_info *device = &ready->device.info;
+    backend_memory memory;
+    if (ready->device.vulkan_index >= 0) {
+        vulkan_session_bill(context->vulkan, (uint32_t)ready->device.vulkan_index, ready->plan,
+                            session->max_batch, session->slots, &memory);
+        *out = plan_json(ready->plan, m, device, ready->precision, session, &memory);
+        return STATUS_OK;
+    }
+    backend *b = NULL;
+    backend_params params = *session;
+    const status code = prepared_backend(context, m, ready, &params, &b, err);
+    if (code == STATUS_OK) {
+        b->call->memory(b, &memory);
+        *out = device->kind == VKDET_DEVICE_CPU
+                   ? plan_report_cpu(b, m, ready, session)
+                   : plan_json(ready->plan, m, device, ready->precision, session, &memory);
+        b->call->destroy(b);
+    }
+    return code;
 }
 
 vkdet_status vkdet_model_plan(vkdet_context *context, const vkdet_model *handle,
@@ -88,15 +117,23 @@ vkdet_status vkdet_model_plan(vkdet_context *context, const vkdet_model *handle,
     *json = NULL;
     prepared ready;
     const card *c = &handle->model->card;
-    plan_options options = {.max_detections = c->detects ? c->nms.max_detections : 0,
+    const uint32_t anchors = handle->model->head.anchor_count, most = c->nms.max_detections;
+    plan_options options = {.max_detections = !c->detects      ? 0
+                                              : most < anchors ? most
+                                                               : anchors,
                             .batch = wanted.batch,
                             .keep_outputs = !c->detects};
+    if (wanted.slots > SESSION_MAX_SLOTS || wanted.batch > API_MAX_BATCH) {
+        return api_return(
+            &err, error_set(&err, STATUS_ARGUMENT, "a batch of %u in %u slots: at most %d in %d",
+                            wanted.batch, wanted.slots, API_MAX_BATCH, SESSION_MAX_SLOTS));
+    }
     status code = prepared_create(context, handle->model, wanted.device, wanted.precision, &options,
                                   &ready, &err);
-    const uint32_t batch = wanted.batch ? wanted.batch : 1;
     char folder[4096];
     const backend_params session = {
-        .max_batch = batch,
+        .max_batch = wanted.batch ? wanted.batch : 1,
+        .slots = wanted.slots ? wanted.slots : SESSION_DEFAULT_SLOTS,
         .max_detections = options.max_detections,
         .keep_outputs = options.keep_outputs,
         .cache_dir = cache_dir_choose(wanted.cache_dir, folder, sizeof folder),
@@ -104,13 +141,12 @@ vkdet_status vkdet_model_plan(vkdet_context *context, const vkdet_model *handle,
     if (code == STATUS_OK) {
         code = prepared_tune(context, handle->model, &session, wanted.tune, true, &ready, &err);
     }
+    json_t *document = NULL;
     if (code == STATUS_OK) {
-        code = ready.device.info.kind == VKDET_DEVICE_CPU
-                   ? plan_report_cpu(context, handle->model, &ready, batch, json, &err)
-                   : text_from_json(&context->alloc,
-                                    plan_json(ready.plan, handle->model, &ready.device.info,
-                                              ready.precision, batch),
-                                    json, &err);
+        code = report(context, handle->model, &ready, &session, &document, &err);
+    }
+    if (code == STATUS_OK) {
+        code = text_from_json(&context->alloc, document, json, &err);
     }
     prepared_destroy(&ready);
     return api_return(&err, code);

@@ -4,8 +4,11 @@
 
 #include "host/api/api.h"
 
-/* the report of a model that was prepared for the device cpu */
-status plan_report_cpu(vkdet_context *context, const model *m, const prepared *ready,
-                       uint32_t batch, char **json, error *err);
+#include <jansson.h>
+
+/* The report of a model that was prepared for the device cpu; b is a session's backend, of which
+ * `session` says batch and slots. NULL when memory ran out. */
+json_t *plan_report_cpu(backend *b, const model *m, const prepared *ready,
+                        const backend_params *session);
 
 #endif

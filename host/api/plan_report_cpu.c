@@ -2,7 +2,6 @@
  * asked, and destroyed. The keys are those of other devices, without what only a plan has (shaders,
  * workgroups, buffers). */
 #include "host/api/plan_report.h"
-#include "host/api/text.h"
 
 static json_t *step_json(const backend *b, uint32_t index, uint64_t *flops, uint64_t *bytes)
 {
@@ -17,7 +16,8 @@ static json_t *step_json(const backend *b, uint32_t index, uint64_t *flops, uint
                      "weight_bytes", (json_int_t)s.weight_bytes);
 }
 
-static json_t *program_json(backend *b, const model *m, const prepared *ready, uint32_t batch)
+json_t *plan_report_cpu(backend *b, const model *m, const prepared *ready,
+                        const backend_params *session)
 {
     json_t *steps = json_array();
     uint64_t flops = 0, bytes = 0;
@@ -37,34 +37,13 @@ static json_t *program_json(backend *b, const model *m, const prepared *ready, u
     b->call->memory(b, &memory);
     const uint64_t arenas = memory.arena_bytes * memory.arena_count;
     const vkdet_device_info *device = &ready->device.info;
-    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "model",
-                     m->card.name, "device", device->id, "device_name", device->name, "precision",
-                     vkdet_precision_name(ready->precision), "batch", (json_int_t)batch, "levels",
-                     (json_int_t)levels, "flops_per_image", (json_int_t)flops,
-                     "activation_bytes_per_image", (json_int_t)bytes, "arena_bytes_per_image",
-                     (json_int_t)memory.arena_bytes, "arena_bytes", (json_int_t)arenas,
-                     "weight_bytes", (json_int_t)memory.weight_bytes, "memory_bytes",
-                     (json_int_t)memory.host_visible_bytes, "steps", steps);
-}
-
-status plan_report_cpu(vkdet_context *context, const model *m, const prepared *ready,
-                       uint32_t batch, char **json, error *err)
-{
-    const bool detects = m->card.detects;
-    const uint32_t wanted = m->card.nms.max_detections, anchors = m->head.anchor_count;
-    backend_params params = {
-        .max_batch = batch,
-        .slots = 1,
-        .max_detections = !detects           ? 0
-                          : wanted < anchors ? wanted
-                                             : anchors,
-        .keep_outputs = !detects,
-    };
-    backend *b = NULL;
-    status code = prepared_backend(context, m, ready, &params, &b, err);
-    if (code == STATUS_OK) {
-        code = text_from_json(&context->alloc, program_json(b, m, ready, batch), json, err);
-        b->call->destroy(b);
-    }
-    return code;
+    return json_pack(
+        "{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "model",
+        m->card.name, "device", device->id, "device_name", device->name, "precision",
+        vkdet_precision_name(ready->precision), "batch", (json_int_t)session->max_batch, "slots",
+        (json_int_t)session->slots, "levels", (json_int_t)levels, "flops_per_image",
+        (json_int_t)flops, "activation_bytes_per_image", (json_int_t)bytes, "arena_bytes_per_image",
+        (json_int_t)memory.arena_bytes, "arena_bytes", (json_int_t)arenas, "weight_bytes",
+        (json_int_t)memory.weight_bytes, "device_bytes", (json_int_t)memory.device_bytes,
+        "host_visible_bytes", (json_int_t)memory.host_visible_bytes, "steps", steps);
 }

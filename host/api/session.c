@@ -3,19 +3,20 @@
 
 #include <string.h>
 
-enum { DEFAULT_SLOTS = 2, MAX_SLOTS = 16, MAX_THREADS = 1024 };
+enum { MAX_THREADS = 1024 };
 
 static status check_params(const model *m, const vkdet_session_params *p, vkdet_session *s,
                            error *err)
 {
     s->max_batch = p->max_batch ? p->max_batch : 1;
-    s->slot_count = p->slots ? p->slots : DEFAULT_SLOTS;
+    s->slot_count = p->slots ? p->slots : SESSION_DEFAULT_SLOTS;
     if (s->max_batch > API_MAX_BATCH) {
         return error_set(err, STATUS_ARGUMENT, "max_batch %u: at most %d", s->max_batch,
                          API_MAX_BATCH);
     }
-    if (s->slot_count > MAX_SLOTS) {
-        return error_set(err, STATUS_ARGUMENT, "slots %u: at most %d", s->slot_count, MAX_SLOTS);
+    if (s->slot_count > SESSION_MAX_SLOTS) {
+        return error_set(err, STATUS_ARGUMENT, "slots %u: at most %d", s->slot_count,
+                         SESSION_MAX_SLOTS);
     }
     if (p->threads > MAX_THREADS) {
         return error_set(err, STATUS_ARGUMENT, "threads %u: at most %d", p->threads, MAX_THREADS);

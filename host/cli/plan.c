@@ -17,7 +17,11 @@ static int plan_model(const settings *s, vkdet_context *context, const vkdet_mod
 {
     char *json = NULL;
     vkdet_plan_params params = {
-        .device = s->device, .batch = (uint32_t)s->batch, .cache_dir = s->cache_dir};
+        .device = s->device,
+        .batch = (uint32_t)s->batch,
+        .cache_dir = s->cache_dir,
+        .slots = (uint32_t)s->slots,
+    };
     (void)read_precision(s, "plan", &params.precision); /* checked before */
     (void)read_tune(s, "plan", &params.tune);
     vkdet_status planned = vkdet_model_plan(context, model, &params, &json);
@@ -34,8 +38,8 @@ static int plan_run(const settings *s)
 }
 
 static const option_id plan_options[] = {
-    OPTION_MODEL, OPTION_DEVICE,  OPTION_PRECISION, OPTION_TUNE, OPTION_BATCH, OPTION_CACHE_DIR,
-    OPTION_JSON,  OPTION_VERBOSE, OPTION_QUIET,     OPTION_HELP, OPTION_END};
+    OPTION_MODEL,     OPTION_DEVICE, OPTION_PRECISION, OPTION_TUNE,  OPTION_BATCH, OPTION_SLOTS,
+    OPTION_CACHE_DIR, OPTION_JSON,   OPTION_VERBOSE,   OPTION_QUIET, OPTION_HELP,  OPTION_END};
 
 const command command_plan = {
     .name = "plan",

@@ -197,9 +197,9 @@ int report_end(void)
     return EXIT_GOOD;
 }
 
-static int show(bool json, const char *text, const report_layout *layout)
+int report_show(const settings *s, const char *text, const report_layout *layout)
 {
-    if (json) {
+    if (s->json) {
         (void)printf("%s\n", text);
         return report_end();
     }
@@ -224,7 +224,7 @@ int report_give(const settings *s, vkdet_context *context, vkdet_status made, ch
         console_error("%s", vkdet_error_message());
     }
     if (text) {
-        int shown = show(s->json != 0, text, layout);
+        int shown = report_show(s, text, layout);
         status = shown == EXIT_GOOD ? status : shown;
         vkdet_text_free(context, text);
     }

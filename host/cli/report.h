@@ -30,9 +30,12 @@ typedef struct report_layout {
     size_t count;
 } report_layout;
 
+/* The text of a JSON document: with --json as it is, else as facts (scalars of the document and of
+ * the objects in it) and the table. Returns an exit status. */
+int report_show(const settings *s, const char *text, const report_layout *layout);
+
 /* What the library made of a model: tells the reason of a status that is not good, shows `text`
- * (NULL: there is none) and frees it. With --json as it is, else as facts (scalars of the document
- * and of the objects in it) and the table. Returns an exit status. */
+ * (NULL: there is none) and frees it. Returns an exit status. */
 int report_give(const settings *s, vkdet_context *context, vkdet_status made, char *text,
                 const report_layout *layout);
 

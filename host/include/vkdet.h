@@ -263,12 +263,15 @@ typedef struct vkdet_plan_params {
     vkdet_precision precision;
     vkdet_tune tune;       /* the default shows what a session takes that has been tuned before */
     const char *cache_dir; /* as in vkdet_session_params */
+    uint32_t slots;        /* likewise, 0: 2 */
 } vkdet_plan_params;
 
 /* JSON: the steps of the plan for a device: kernel, variant (which of how many), shapes, offsets,
- * FLOPs, bytes, level; the arena and what it costs for a batch. The cpu leaves out what only GPUs
- * have (groups, shaders, buffers) and adds memory_bytes, all that a session with one slot has.
- * *json is the caller's. */
+ * FLOPs, bytes, level; the arena, and the memory that a session will have (device_bytes and
+ * host_visible_bytes as in vkdet_session_memory, for pictures of the network's size: the pixels of
+ * larger ones take more once they come). On a GPU that is stated before anything is allocated; on
+ * the host a session is made for it and goes again. The cpu leaves out what only GPUs have (groups,
+ * shaders, buffers). *json is the caller's. */
 VKDET_API vkdet_status vkdet_model_plan(vkdet_context *context, const vkdet_model *model,
                                         const vkdet_plan_params *params, char **json);
 

@@ -10,7 +10,7 @@
 /* anything beyond these four needs a feature or is slow by design */
 #define ORDINARY (LOCAL | VISIBLE | COHERENT | CACHED)
 
-enum { CHOICES = 4, SMALLEST_BUFFER = 256 };
+enum { CHOICES = 4, BUFFER_PORTION = 256 };
 
 typedef struct memory_choice {
     VkMemoryPropertyFlags with, without;
@@ -34,17 +34,32 @@ static bool choice_matches(VkMemoryPropertyFlags flags, memory_choice c)
     return (flags & c.with) == c.with && !(flags & c.without) && !(flags & ~(unsigned)ORDINARY);
 }
 
-bool memory_offered(const device *d, memory_use use)
+/* those of the best type; 0: there is none */
+static VkMemoryPropertyFlags best_flags(const physical_device *gpu, memory_use use)
 {
-    const VkPhysicalDeviceMemoryProperties *m = &d->physical->memory;
+    const VkPhysicalDeviceMemoryProperties *m = &gpu->memory;
     for (const memory_choice *c = choices[use]; c->with; c++) {
         for (uint32_t i = 0; i < m->memoryTypeCount; i++) {
             if (choice_matches(m->memoryTypes[i].propertyFlags, *c)) {
-                return true;
+                return m->memoryTypes[i].propertyFlags;
             }
         }
     }
-    return false;
+    return 0;
+}
+
+bool memory_offered(const physical_device *gpu, memory_use use)
+{
+    return best_flags(gpu, use) != 0;
+}
+
+/* In portions that drivers align to, so that what is asked for is what is allocated. */
+static uint64_t rounded_bytes(const physical_device *gpu, uint64_t bytes)
+{
+    const uint64_t range = gpu->properties.limits.maxStorageBufferRange;
+    uint64_t rounded = (bytes + BUFFER_PORTION - 1) / BUFFER_PORTION * BUFFER_PORTION;
+    rounded = rounded ? rounded : BUFFER_PORTION;
+    return rounded > range && bytes <= range ? bytes : rounded;
 }
 
 /* Tries every suitable type in order of preference while memory runs out in the one before. */
@@ -126,7 +141,7 @@ static status buffer_make(device *d, memory_use use, buffer *b, error *err)
 status buffer_create(device *d, const char *name, memory_use use, uint64_t bytes, buffer *out,
                      error *err)
 {
-    *out = (buffer){.bytes = bytes > SMALLEST_BUFFER ? bytes : SMALLEST_BUFFER};
+    *out = (buffer){.bytes = rounded_bytes(d->physical, bytes)};
     const uint32_t range = d->physical->properties.limits.maxStorageBufferRange;
     if (out->bytes > range && use != MEMORY_STAGING && use != MEMORY_READBACK) {
         return error_set(err, STATUS_LIMIT,
@@ -192,7 +207,7 @@ status exchange_create(device *d, const char *name, bool upload, uint64_t bytes,
 {
     *out = (exchange){0};
     const memory_use shared = upload ? MEMORY_SHARED_IN : MEMORY_SHARED_OUT;
-    if (memory_offered(d, shared)) {
+    if (memory_offered(d->physical, shared)) {
         const status s = buffer_create(d, name, shared, bytes, &out->device, err);
         if (s != STATUS_DEVICE) { /* fits, can never fit, or something worse happened */
             return s;
@@ -218,4 +233,23 @@ void exchange_destroy(device *d, exchange *e)
 const buffer *exchange_host(const exchange *e)
 {
     return e->host.handle ? &e->host : &e->device;
+}
+
+void buffer_bill(const physical_device *gpu, memory_use use, uint64_t bytes, backend_memory *bill)
+{
+    const VkMemoryPropertyFlags flags = best_flags(gpu, use);
+    const uint64_t allocated = rounded_bytes(gpu, bytes);
+    bill->device_bytes += flags & LOCAL ? allocated : 0;
+    bill->host_visible_bytes += flags & VISIBLE ? allocated : 0;
+}
+
+void exchange_bill(const physical_device *gpu, bool upload, uint64_t bytes, backend_memory *bill)
+{
+    const memory_use shared = upload ? MEMORY_SHARED_IN : MEMORY_SHARED_OUT;
+    if (memory_offered(gpu, shared)) {
+        buffer_bill(gpu, shared, bytes, bill);
+        return;
+    }
+    buffer_bill(gpu, MEMORY_DEVICE, bytes, bill);
+    buffer_bill(gpu, upload ? MEMORY_STAGING : MEMORY_READBACK, bytes, bill);
 }

@@ -3,6 +3,7 @@
 #ifndef HOST_VULKAN_MEMORY_H
 #define HOST_VULKAN_MEMORY_H
 
+#include "host/backend.h"
 #include "host/vulkan/device.h"
 
 typedef enum memory_use {
@@ -26,7 +27,7 @@ typedef struct buffer {
 
 /* Whether the device has memory for a use: false for the SHARED uses where the host cannot map
  * device-local memory, so that staging and readback copies are needed. */
-bool memory_offered(const device *d, memory_use use);
+bool memory_offered(const physical_device *gpu, memory_use use);
 
 /* bytes 0 gives the smallest buffer there can be. `name` is for messages ("arena"). STATUS_LIMIT
  * when it is larger than the device allows, STATUS_DEVICE when device memory ran out. */
@@ -50,6 +51,12 @@ typedef struct exchange {
 status exchange_create(device *d, const char *name, bool upload, uint64_t bytes, exchange *out,
                        error *err);
 void exchange_destroy(device *d, exchange *e);
+
+/* What the two ways of making buffers will allocate while there is room, added to the bill. (A
+ * driver may round further; sizes are chosen so that those known do not.) */
+void buffer_bill(const physical_device *gpu, memory_use use, uint64_t bytes, backend_memory *bill);
+void exchange_bill(const physical_device *gpu, bool upload, uint64_t bytes, backend_memory *bill);
+
 /* the one that is mapped */
 const buffer *exchange_host(const exchange *e);
 

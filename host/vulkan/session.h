@@ -73,6 +73,18 @@ typedef struct session {
     detection *candidates; /* of one picture whose near-ties are being settled */
 } session;
 
+/* --- bill.c: how large the buffers of a session are --- */
+/* of a slot */
+typedef struct slot_sizes {
+    uint64_t arena, request, results;
+    uint64_t pixels; /* at first; larger pictures make it grow */
+} slot_sizes;
+slot_sizes slot_sizes_of(const plan *p, const preprocess *pre, uint32_t max_batch);
+/* words that one read asks for at the most: the candidates of a picture, or one kept value */
+uint64_t readback_words(const plan *p);
+/* the host can map the weights without crossing a bus: where the best place for them is */
+memory_use weights_use(const physical_device *gpu);
+
 /* --- slot.c --- */
 status slot_create(session *s, slot *out, error *err);
 void slot_destroy(session *s, slot *t);

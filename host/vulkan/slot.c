@@ -94,22 +94,16 @@ static status host_arrays_create(session *s, slot *t, error *err)
 
 static status buffers_create(session *s, slot *t, error *err)
 {
-    const uint64_t batch = s->max_batch;
-    const preprocess *p = s->preprocess;
-    status code = buffer_create(&s->dev, "arena", MEMORY_DEVICE, s->plan->arena_words * 4 * batch,
-                                &t->arena, err);
+    const slot_sizes bytes = slot_sizes_of(s->plan, s->preprocess, s->max_batch);
+    status code = buffer_create(&s->dev, "arena", MEMORY_DEVICE, bytes.arena, &t->arena, err);
     if (!code) {
-        code = exchange_create(&s->dev, "request", true,
-                               (REQUEST_HEADER_WORDS + IMAGE_ENTRY_WORDS * batch) * 4, &t->request,
-                               err);
+        code = exchange_create(&s->dev, "request", true, bytes.request, &t->request, err);
     }
     if (!code) {
-        code = exchange_create(&s->dev, "results", false,
-                               (uint64_t)s->plan->result_words * 4 * batch, &t->results, err);
+        code = exchange_create(&s->dev, "results", false, bytes.results, &t->results, err);
     }
-    if (!code) { /* enough for network inputs; larger pictures make it grow */
-        code = exchange_create(&s->dev, "pixels", true, (uint64_t)p->width * p->height * 4 * batch,
-                               &t->pixels, err);
+    if (!code) {
+        code = exchange_create(&s->dev, "pixels", true, bytes.pixels, &t->pixels, err);
     }
     return code;
 }

@@ -2,26 +2,6 @@
 #include "host/vulkan/check.h"
 #include "host/vulkan/session.h"
 
-/* The most words that one read asks for: the candidates of a picture, or one kept value. */
-static uint64_t readback_words(const session *s)
-{
-    const plan *p = s->plan;
-    uint64_t most = 0;
-    for (size_t i = 0; i < p->buffer_count; i++) {
-        const bool readable = p->options.keep_all || p->options.keep_outputs;
-        if (readable && p->buffers[i].value != GRAPH_NONE && p->buffers[i].words > most) {
-            most = p->buffers[i].words;
-        }
-    }
-    if (s->head) {
-        const uint64_t candidates = p->buffers[p->keys_buffer].words +
-                                    p->buffers[p->boxes_buffer].words +
-                                    p->buffers[p->classes_buffer].words;
-        most = candidates > most ? candidates : most;
-    }
-    return most;
-}
-
 status transfer_create(session *s, error *err)
 {
     device *d = &s->dev;
@@ -45,7 +25,7 @@ status transfer_create(session *s, error *err)
         return code;
     }
     code = transfer_weights(s, err);
-    const uint64_t words = readback_words(s);
+    const uint64_t words = readback_words(s->plan);
     if (!code && words) {
         code = buffer_create(d, "readback", MEMORY_READBACK, words * 4, &s->transfer.host, err);
     }
@@ -127,14 +107,9 @@ status transfer_weights(session *s, error *err)
 {
     device *d = &s->dev;
     const uint64_t bytes = s->plan->weight_words * 4;
-    const VkPhysicalDeviceType type = d->physical->properties.deviceType;
-    const bool near =
-        type == VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU || type == VK_PHYSICAL_DEVICE_TYPE_CPU;
-    status code = STATUS_DEVICE;
-    if (near && memory_offered(d, MEMORY_SHARED_IN)) {
-        code = buffer_create(d, "weights", MEMORY_SHARED_IN, bytes, &s->weights, err);
-    }
-    if (code == STATUS_DEVICE) {
+    const memory_use best = weights_use(d->physical);
+    status code = buffer_create(d, "weights", best, bytes, &s->weights, err);
+    if (code == STATUS_DEVICE && best != MEMORY_DEVICE) {
         code = buffer_create(d, "weights", MEMORY_DEVICE, bytes, &s->weights, err);
     }
     if (code || bytes == 0) {

@@ -29,6 +29,11 @@ void vulkan_device_target(const vulkan_instance *v, uint32_t index, plan_target 
 status vulkan_backend_create(const vulkan_instance *v, uint32_t index, const backend_params *params,
                              const plan *p, backend **out, error *err);
 
+/* What such a session will allocate: its buffers before any of them is made, for pictures of the
+ * network's size. */
+void vulkan_session_bill(const vulkan_instance *v, uint32_t index, const plan *p,
+                         uint32_t max_batch, uint32_t slots, backend_memory *out);
+
 /* Choosing among the kernels that compute the same (host/vulkan/tuner.c). */
 typedef struct tune_params {
     const backend_params

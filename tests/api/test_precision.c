@@ -265,41 +265,139 @@ static void test_same_bytes_in_any_batch(void **state)
 
 /* --- memory --- */
 
-/* What the plan says, and what a session of that batch then has. */
-static json_int_t arena_bytes(const subject *s, vkdet_precision precision)
+/* What the plan says before, as far as it is asked for here. */
+typedef struct statement {
+    json_int_t arena, weights, device, host_visible;
+} statement;
+
+static json_int_t number(const json_t *root, const char *name)
+{
+    const json_t *member = json_object_get(root, name);
+    assert_true(json_is_integer(member));
+    return json_integer_value(member);
+}
+
+static statement stated(const subject *s, vkdet_precision precision, uint32_t batch, uint32_t slots)
 {
     char *text = NULL;
-    vkdet_plan_params params = {.device = api_device(), .precision = precision};
+    vkdet_plan_params params = {.device = api_device(),
+                                .precision = precision,
+                                .batch = batch,
+                                .slots = slots,
+                                .tune = VKDET_TUNE_OFF,
+                                .cache_dir = ""};
     assert_vkdet(vkdet_model_plan(context, s->model, &params, &text));
     json_t *root = json_loads(text, 0, NULL);
     assert_non_null(root);
     assert_string_equal(json_string_value(json_object_get(root, "precision")),
                         vkdet_precision_name(precision));
-    json_int_t arena = json_integer_value(json_object_get(root, "arena_bytes_per_image"));
-    json_int_t weights = json_integer_value(json_object_get(root, "weight_bytes"));
+    const statement said = {number(root, "arena_bytes_per_image"), number(root, "weight_bytes"),
+                            number(root, "device_bytes"), number(root, "host_visible_bytes")};
+    assert_int_equal(number(root, "batch"), batch ? batch : 1);
+    assert_int_equal(number(root, "slots"), slots ? slots : 2);
     json_decref(root);
     vkdet_text_free(context, text);
-    printf("%s: arena %lld bytes a picture, weights %lld\n", vkdet_precision_name(precision),
-           (long long)arena, (long long)weights);
-    return arena;
+    printf("%s, %u slots of %u: arena %lld bytes a picture, weights %lld; %lld bytes of device "
+           "memory, "
+           "%lld that the host can map\n",
+           vkdet_precision_name(precision), slots ? slots : 2, batch ? batch : 1,
+           (long long)said.arena, (long long)said.weights, (long long)said.device,
+           (long long)said.host_visible);
+    return said;
+}
+
+/* A session that was stated before has just that. */
+static vkdet_session *open_as_stated(const subject *s, vkdet_precision precision, uint32_t batch,
+                                     uint32_t slots)
+{
+    const statement said = stated(s, precision, batch, slots);
+    vkdet_session_params params = {.device = api_device(),
+                                   .precision = precision,
+                                   .max_batch = batch,
+                                   .slots = slots,
+                                   .tune = VKDET_TUNE_OFF,
+                                   .cache_dir = ""};
+    vkdet_session *session = NULL;
+    vkdet_session_memory memory;
+    assert_vkdet(vkdet_session_create(context, s->model, &params, &session));
+    vkdet_session_memory_get(session, &memory);
+    assert_int_equal(memory.device_bytes, said.device);
+    assert_int_equal(memory.host_visible_bytes, said.host_visible);
+    if (strcmp(api_device(), "reference") != 0) { /* which has neither */
+        assert_int_equal(memory.arena_bytes, said.arena);
+        assert_int_equal(memory.weight_bytes, said.weights);
+    }
+    return session;
+}
+
+static void test_memory_is_stated(void **state)
+{
+    (void)state;
+    vkdet_session_destroy(open_as_stated(&street, VKDET_PRECISION_FP32, 0, 0));
+    if (!is_slow()) {
+        vkdet_session_destroy(open_as_stated(&street, VKDET_PRECISION_FP32, 5, 3));
+    }
 }
 
 static void test_memory(void **state)
 {
     (void)state;
     REQUIRE_FP16();
-    const json_int_t exact = arena_bytes(&street, VKDET_PRECISION_FP32);
-    const json_int_t half = arena_bytes(&street, VKDET_PRECISION_FP16);
+    const json_int_t exact = stated(&street, VKDET_PRECISION_FP32, 0, 0).arena;
+    const json_int_t half = stated(&street, VKDET_PRECISION_FP16, 0, 0).arena;
     assert_true(half * 10 < exact * 7);
-    vkdet_session *session = session_in(&street, VKDET_PRECISION_FP16);
-    vkdet_session_memory memory;
-    vkdet_session_memory_get(session, &memory);
-    assert_true(memory.arena_bytes < (uint64_t)exact && memory.arena_bytes > 0);
-    vkdet_session_destroy(session);
     if (aizoo.model) {
-        assert_true(arena_bytes(&aizoo, VKDET_PRECISION_FP32) <= 6 * MEGABYTE);
-        assert_true(arena_bytes(&aizoo, VKDET_PRECISION_FP16) <= 3 * MEGABYTE);
+        assert_true(stated(&aizoo, VKDET_PRECISION_FP32, 0, 0).arena <= 6 * MEGABYTE);
+        assert_true(stated(&aizoo, VKDET_PRECISION_FP16, 0, 0).arena <= 3 * MEGABYTE);
     }
+}
+
+/* 64 pictures a submission in both slots: the memory that was stated, at most 250 MB, also after
+ * pictures of the network's size came; and the answers of smaller batches. */
+static void test_memory_of_64(void **state)
+{
+    enum { BATCH = 64, FEW = 4, SIDE = 260 };
+    (void)state;
+    REQUIRE_FP16();
+    (void)REQUIRE_DATA("golden/aizoo-260/anchors.bin");
+    if (is_slow()) {
+        printf("SKIPPED %s: 136 pictures take minutes on SwiftShader\n", __func__);
+        skip();
+    }
+    vkdet_session *session = open_as_stated(&aizoo, VKDET_PRECISION_FP16, BATCH, 0);
+    vkdet_session_memory before, after;
+    vkdet_session_memory_get(session, &before);
+    assert_true(before.device_bytes <= 250 * MEGABYTE);
+    static unsigned char bytes[FEW][SIDE * SIDE * 3];
+    vkdet_pixels batch[BATCH];
+    test_random r = test_random_seed(64);
+    for (size_t i = 0; i < FEW * sizeof bytes[0]; i++) {
+        bytes[i / sizeof bytes[0]][i % sizeof bytes[0]] = (unsigned char)test_random_u32(&r);
+    }
+    for (size_t i = 0; i < BATCH; i++) {
+        batch[i] = (vkdet_pixels){VKDET_PIXEL_RGB8, SIDE, SIDE, 0, bytes[i % FEW]};
+    }
+    const vkdet_detect_params params = {.score_threshold = -1};
+    vkdet_ticket tickets[2];
+    for (int i = 0; i < 2; i++) {
+        assert_vkdet(vkdet_session_submit(session, batch, BATCH, &params, &tickets[i]));
+    }
+    for (int i = 0; i < 2; i++) {
+        const vkdet_result *results = NULL;
+        uint32_t count = 0;
+        assert_vkdet(vkdet_session_wait(session, tickets[i], UINT64_MAX, &results, &count));
+        assert_int_equal(count, BATCH);
+        for (uint32_t k = FEW; k < BATCH; k++) {
+            assert_int_equal(results[k].count, results[k % FEW].count);
+            assert_memory_equal(results[k].detections, results[k % FEW].detections,
+                                results[k].count * sizeof *results[k].detections);
+        }
+        assert_true(results[0].count > 0);
+        assert_vkdet(vkdet_session_release(session, tickets[i]));
+    }
+    vkdet_session_memory_get(session, &after);
+    assert_memory_equal(&after, &before, sizeof after);
+    vkdet_session_destroy(session);
 }
 
 /* --- the choice --- */
@@ -349,7 +447,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_street_agrees), cmocka_unit_test(test_aizoo_agrees),
         cmocka_unit_test(test_every_step),    cmocka_unit_test(test_same_bytes_in_any_batch),
-        cmocka_unit_test(test_memory),        cmocka_unit_test(test_auto),
+        cmocka_unit_test(test_memory),        cmocka_unit_test(test_memory_is_stated),
+        cmocka_unit_test(test_memory_of_64),  cmocka_unit_test(test_auto),
         cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);

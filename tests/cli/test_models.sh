@@ -30,6 +30,8 @@ expect 0 "$vkdet" inspect toy.vkdet --json
 grep -q '"blocks"' out || fail "inspect --json lacks a layer"
 expect 4 "$vkdet" inspect pics/text.jpg
 expect 4 "$vkdet" inspect missing.vkdet
+expect 3 "$vkdet" inspect --device vulkan:99
+expect 2 "$vkdet" inspect --precision fp8
 
 expect 0 "$vkdet" plan --device reference
 grep -q '^preprocess ' out || fail "plan lacks a step"
@@ -57,7 +59,10 @@ if ! "$vkdet" devices | grep -q 'made without oneDNN'; then
     expect 0 "$vkdet" plan --device cpu
     grep -q '^detect ' out || fail "plan of the cpu lacks a step"
     expect 0 "$vkdet" plan --device cpu --json
-    grep -q '"memory_bytes": *[1-9]' out || fail "plan of the cpu lacks its memory"
+    grep -q '"host_visible_bytes": *[1-9]' out || fail "plan of the cpu lacks its memory"
+    expect 0 "$vkdet" inspect --device cpu --batch 2 --slots 3 --precision fp32
+    grep -qE '^session\.slots +3$' out || fail "inspect lacks the session"
+    grep -qE '^session\.host_visible_bytes +[1-9]' out || fail "inspect lacks the session's memory"
     expect 0 "$vkdet" verify --device cpu
     expect 0 "$vkdet" detect -q --device cpu --threads 1 pics/two.ppm
     mv out one

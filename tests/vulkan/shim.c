@@ -99,6 +99,7 @@ DESTROY_SELF(device, DestroyDevice, VkDevice)
 /* whatever it answers, nothing runs afterwards: so it is on a device that was lost */
 static VKAPI_ATTR VkResult VKAPI_CALL shim_DeviceWaitIdle(VkDevice d)
 {
+    shim.waits++;
     const VkResult r = real.device.DeviceWaitIdle(d);
     return fails("vkDeviceWaitIdle") ? shim.fail_with : r;
 }
@@ -173,6 +174,7 @@ static VKAPI_ATTR VkResult VKAPI_CALL shim_WaitForFences(VkDevice d, uint32_t n,
                                                          const VkFence *fences, VkBool32 all,
                                                          uint64_t timeout)
 {
+    shim.waits++;
     if (shim.timeout) {
         return VK_TIMEOUT;
     }

@@ -44,6 +44,7 @@ typedef struct shim_state {
     size_t calls;       /* that can fail, or those of fail_one */
     const char *failed; /* the first call that was made to fail */
     size_t creations;   /* objects made, memory allocated, sets and command buffers allocated */
+    size_t waits;       /* for fences, or for the device to be idle */
     size_t recordings, descriptor_writes, submissions, flushes, invalidations;
     size_t live; /* objects made and not destroyed, but for sets and command buffers */
 } shim_state;
