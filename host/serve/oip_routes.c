@@ -114,14 +114,27 @@ void oip_model_ready_handle(request *r)
 
 typedef struct inference {
     pool_task task; /* first: tasks have its address; reads, later writes */
+    server *server;
     request *request;
     const served_model *model;
     oip_request asked;
     errand *errand;
+    uint64_t held; /* bytes of pixels, on the pool's bill */
 } inference;
 
+/* Pixels that the request does not hold itself. Files in base64 are not on the bill: they have yet
+ * to be decoded, and what is on it must not wait for that. */
+static void hold(inference *inf)
+{
+    const oip_tensor *tensor = &inf->asked.tensor;
+    inf->held = tensor->datatype == OIP_BYTES ? 0 : tensor->owned_size;
+    pool_hold(inf->server->pool, inf->held);
+}
+
+/* The request may have been answered. */
 static void inference_destroy(inference *inf)
 {
+    pool_let_go(inf->server->pool, inf->held);
     errand_destroy(inf->errand);
     oip_request_destroy(&inf->asked);
     free(inf);
@@ -262,6 +275,7 @@ static void read_and_start(pool_task *task)
         inference_destroy(inf);
         return;
     }
+    hold(inf);
     inf->errand->params = inf->asked.detect;
     inf->errand->answer = on_home;
     inf->errand->user = inf;
@@ -288,6 +302,7 @@ void oip_infer_handle(request *r)
         return;
     }
     inf->task.run = read_and_start;
+    inf->server = r->server;
     inf->request = r;
     inf->model = model;
     pool_decode(r->server->pool, &inf->task);

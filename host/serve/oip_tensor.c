@@ -133,7 +133,9 @@ static unsigned char *own(oip_tensor *out, size_t size, oip_fault *fault)
     out->owned = calloc(size ? size : 1, 1);
     if (!out->owned) {
         (void)oip_no_memory(fault);
+        return NULL;
     }
+    out->owned_size = size;
     return out->owned;
 }
 

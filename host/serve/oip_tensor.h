@@ -31,6 +31,7 @@ typedef struct oip_tensor {
     uint32_t count;
     oip_bytes *items;     /* one a picture; they lie in the request's body or in: */
     unsigned char *owned; /* NULL when all lie in the body */
+    size_t owned_size;
 } oip_tensor;
 
 /* "BYTES", ... */

@@ -11,6 +11,7 @@ static const route table[] = {
     {"GET", "/v1/info", info_handle, false},
     {"GET", "/metrics", metrics_handle, false},
     {"GET", "/v2", oip_server_handle, false},
+    {"GET", "/v2/", oip_server_handle, false},
     {"GET", "/v2/health/live", live_handle, true},
     {"GET", "/v2/health/ready", ready_handle, true},
     {"GET", "/v2/models/{}", oip_model_handle, false},

@@ -5,7 +5,7 @@ source=$3
 # shellcheck source=tests/cli/support.sh
 . "$(dirname -- "$0")/support.sh"
 
-for document in README.md CONTRIBUTING.md CHANGELOG.md docs/architecture.md docs/performance.md docs/bench.md models/CARD.md models/FORMAT.md; do
+for document in README.md CONTRIBUTING.md CHANGELOG.md docs/architecture.md docs/performance.md docs/bench.md docs/serving.md models/CARD.md models/FORMAT.md; do
     folder=$(dirname -- "$source/$document")
     grep -o '](\([^)#]*\))' "$source/$document" | sed 's/^](//; s/)$//' | grep -v '^https*:' >links || true
     while read -r link; do

@@ -114,7 +114,8 @@ def check_many(server, path, wanted):
 
 
 def main():
-    with Server(sys.argv[1]) as server:
+    # short: of clients that leave early some are only noticed by it
+    with Server(sys.argv[1], "--client-timeout", "2") as server:
         model = server.ask_json("GET", "/v1/info")[1]["models"][0]
         size = (model["input"]["width"], model["input"]["height"], model["input"]["channels"])
         path = f"/v2/models/{model['name']}/infer"
