@@ -129,7 +129,6 @@ export class Gallery {
         }
     }
 
-    // Removing the last of them leaves the focus to whoever comes next in the page.
     #remove(picture) {
         this.#collection.remove(picture);
         this.#tiles.get(this.#collection.selected)?.open.focus();
@@ -141,9 +140,10 @@ export class Gallery {
             event.preventDefault();
             const next = this.#collection.step(step[event.key]);
             this.#tiles.get(next)?.open.focus();
-        } else if (event.key === 'Delete' && this.#collection.selected) {
+        } else if (event.key === 'Delete') {
             event.preventDefault();
-            this.#remove(this.#collection.selected);
+            const item = event.target.closest('.tile');
+            this.#remove([...this.#tiles.keys()].find((picture) => this.#tiles.get(picture).item === item));
         }
     }
 }

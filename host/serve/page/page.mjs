@@ -158,12 +158,23 @@ function showState() {
         $('failure-detail').textContent = error.detail ?? '';
         $('retry').hidden = error.kind === 'large' || error.kind === 'empty';
     }
-    $('empty').hidden = camera.running || picture !== null;
+    const empty = !camera.running && picture === null;
+    moveFocus(empty);
+    $('empty').hidden = !empty;
     $('live').hidden = !camera.running;
     $('pictures').hidden = collection.pictures.length === 0;
     $('pictures-count').textContent = text.picturesCount(collection.pictures.length);
     $('save-all').hidden = collection.pictures.length < 2 || camera.running;
     $('save-all').disabled = collection.pictures.some((p) => !p.reply && !p.error);
+}
+
+// The focus does not vanish with the sample that was chosen, or the last picture that was removed.
+function moveFocus(empty) {
+    if (!empty && $('empty').contains(document.activeElement)) {
+        $('stage').focus({ preventScroll: true });
+    } else if (empty && $('empty').hidden && [document.body, $('clear')].includes(document.activeElement)) {
+        $('open').focus();
+    }
 }
 
 // Brings the selected picture onto the stage: at first as the browser decodes it, with the answer as that needs it.
@@ -249,6 +260,7 @@ $('token').addEventListener('submit', async (event) => {
     $('token').hidden = true;
     if (await connect(true)) {
         $('token-value').value = '';
+        $('open').focus();
         collection.retryFailed('token');
     }
 });
@@ -344,6 +356,9 @@ async function cameraStarted() {
     $('live').textContent = text.live;
     $('announce').textContent = text.liveNote;
     const devices = await camera.list();
+    if (!camera.running) {
+        return; // stopped in the meantime
+    }
     $('camera-device').replaceChildren(...devices.map((d, i) => new Option(d.label || `${i + 1}`, d.id)));
     $('camera-device').value = camera.device;
     $('camera-choice').hidden = devices.length < 2;
@@ -393,13 +408,13 @@ function keepFrame() {
 
 function savePicture() {
     const { shown, reply, name } = lookedAt();
-    paintWhole(shown, marksOf(reply.answer)).toBlob((blob) => {
-        if (blob) {
-            saveBlob(blob, `${format.stem(name)}-boxes.png`);
-        } else {
-            notice('save');
-        }
-    }, 'image/png');
+    const canvas = paintWhole(shown, marksOf(reply.answer)); // null, or no blob: larger than browsers make one
+    const save = (blob) => (blob ? saveBlob(blob, `${format.stem(name)}-boxes.png`) : notice('save'));
+    if (canvas) {
+        canvas.toBlob(save, 'image/png');
+    } else {
+        save(null);
+    }
 }
 
 function saveJson() {
@@ -415,10 +430,7 @@ $('keep').addEventListener('click', keepFrame);
 $('save-picture').addEventListener('click', savePicture);
 $('save-json').addEventListener('click', saveJson);
 $('save-all').addEventListener('click', () => saveLines(collection.pictures, controls.conf, 'vkdet.ndjson'));
-$('clear').addEventListener('click', () => {
-    collection.clear();
-    $('open').focus();
-});
+$('clear').addEventListener('click', () => collection.clear());
 // all that failed for the same reason: a server that is back is back for each of them
 $('retry').addEventListener('click', () => collection.retryFailed(collection.selected.error.kind));
 for (const button of document.querySelectorAll('[data-language]')) {

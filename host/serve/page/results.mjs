@@ -36,12 +36,13 @@ export class ResultTable {
         body.addEventListener('keydown', (event) => this.#key(event));
     }
 
-    // marks: as for the canvas, with label, score and box
+    // marks: as for the canvas, with label, score and box. The focus stays in its place, as long as there is one.
     show(marks) {
+        const focused = [...this.#body.rows].indexOf(document.activeElement);
         this.#body.replaceChildren(
             ...marks.map((mark, i) => {
                 const row = document.createElement('tr');
-                row.tabIndex = i === 0 ? 0 : -1;
+                row.tabIndex = i === Math.max(0, Math.min(focused, marks.length - 1)) ? 0 : -1;
                 row.dataset.index = i;
                 row.dataset.score = mark.score;
                 row.dataset.box = JSON.stringify(mark.box);
@@ -51,6 +52,9 @@ export class ResultTable {
                 return row;
             }),
         );
+        if (focused >= 0) {
+            this.#body.rows[Math.min(focused, marks.length - 1)]?.focus();
+        }
     }
 
     highlight(index) {
@@ -139,16 +143,18 @@ export function showTimes(bar, list, reply, drawn, frames, text) {
 
 // What the server says about itself, with the device that the last answer came from
 export function showServer(list, info, model, reply, text) {
-    const device = info.devices.find((d) => d.id === reply?.device) ?? info.devices[0] ?? {};
-    const precision = reply?.precision || device.precision || '';
+    // those there are, until an answer says which one it was
+    const one = info.devices.filter((d) => d.id === reply?.device);
+    const devices = one.length > 0 ? one : info.devices;
+    const together = (describe) => [...new Set(devices.map(describe))].filter(Boolean).join(', ');
     const size = model?.input ? `${model.input.width} × ${model.input.height} × ${model.input.channels}` : '';
     const rows = [
         [text.model, model ? text.modelVersion(model.name, model.version) : ''],
         [text.input, size],
         [text.licence, model?.licence],
-        [text.device, [device.name, device.id && `(${device.id})`].filter(Boolean).join(' ')],
-        [text.driver, device.driver],
-        [text.precision, precision],
+        [text.device, together((d) => `${d.name} (${d.id})`)],
+        [text.driver, together((d) => d.driver)],
+        [text.precision, reply?.precision || together((d) => d.precision)],
         [text.server, `${info.name} ${info.version}`],
     ];
     fillList(list, rows.filter(([, value]) => value));

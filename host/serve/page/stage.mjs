@@ -92,12 +92,15 @@ export class Stage extends EventTarget {
     }
 }
 
-// The picture in its own size, with boxes that can be seen at that size: what is saved.
+// The picture in its own size, with boxes that can be seen at that size: what is saved. Null where it is too large.
 export function paintWhole(picture, marks) {
     const canvas = document.createElement('canvas');
     canvas.width = picture.width;
     canvas.height = picture.height;
     const context = canvas.getContext('2d');
+    if (!context) {
+        return null;
+    }
     context.drawImage(picture.source, 0, 0);
     paintMarks(context, marks, 1, 1, Math.max(1, Math.max(picture.width, picture.height) / 1000));
     return canvas;

@@ -22,7 +22,7 @@ async function countFrames(page) {
 
 export function cameras({ browser, server }) {
     test('camera: one frame at a time, with a frame rate, stopped by its button and by Escape', async () => {
-        const fake = await s.launch(...FAKE);
+        const fake = await s.launch('--use-fake-device-for-media-stream=device-count=2', '--use-fake-ui-for-media-stream');
         const page = await s.open(fake, server().url);
         await countFrames(page);
         let most = 0;
@@ -37,6 +37,14 @@ export function cameras({ browser, server }) {
         assert.equal(await page.getAttribute('#summary', 'aria-live'), 'off');
         const [width, height] = (await page.textContent('#caption-size')).split(' × ').map(Number);
         assert.ok(width >= 320 && height >= 240);
+        // the other camera, and answers from it
+        const cameras = await page.$$eval('#camera-device option', (all) => all.map((option) => option.value));
+        assert.equal(cameras.length, 2);
+        const before = await page.$eval('#camera-device', (choice) => choice.value);
+        await page.selectOption('#camera-device', cameras.find((id) => id !== before));
+        await page.evaluate(() => (window.framesSeen = 0));
+        await frames(page, 4);
+        assert.notEqual(await page.$eval('#camera-device', (choice) => choice.value), before);
         await page.click('#camera');
         assert.equal(await page.getAttribute('#camera', 'aria-pressed'), 'false');
         assert.ok(await page.isVisible('#empty'));
@@ -75,6 +83,10 @@ export function cameras({ browser, server }) {
             assert.ok(found.some((f) => f.label === label && near(f)), `${label} at ${box}`);
         }
         await page.screenshot({ path: join(s.shots, 'camera.png') });
+        // the focus stays on a row while the rows come anew with every frame
+        await page.locator('#rows tr').nth(1).focus();
+        await page.waitForTimeout(300);
+        assert.equal(await page.evaluate(() => document.activeElement.dataset.index), '1');
         await page.click('#keep');
         await s.settled(page, 1);
         assert.ok(!(await page.isVisible('#live')));

@@ -39,6 +39,7 @@ export function keyboard({ browser, server }) {
         await page.keyboard.press('Enter');
         await s.settled(page, 1);
         await s.drawn(page);
+        assert.equal((await focus(page)).id, 'stage'); // where the sample was
         const all = s.detect(s.samplePath(s.samples[0]), '--conf', '0.05');
 
         await tabTo(page, 'conf');
@@ -76,6 +77,7 @@ export function keyboard({ browser, server }) {
         assert.equal((await focus(page)).id, 'tile-open');
         await page.keyboard.press('Delete');
         assert.ok(await page.isVisible('#empty'));
+        assert.equal((await focus(page)).id, 'open');
         await page.end();
     });
 
