@@ -38,7 +38,7 @@ test('nothing that the content security policy forbids, nothing that makes marku
 });
 
 test('the table of the build has every file of the folder, once', () => {
-    const listed = all(read('CMakeLists.txt'), /^ {4}"(?:\/\S*) (\S+)"$/gm);
+    const listed = all(read('CMakeLists.txt'), /^ {4}"(?:\/\S*) ([^\s/]+)"$/gm); // files of other folders have a / in them
     const there = names.filter((name) => name !== 'CMakeLists.txt');
     assert.deepEqual([...listed].sort(), there.sort());
 });
