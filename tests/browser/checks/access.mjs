@@ -8,7 +8,9 @@ const WIDTHS = { desktop: [1280, 860], phone: [390, 844] };
 
 // Serious and critical findings, in words
 async function findings(page) {
-    await page.evaluate(s.axeSource);
+    if (!(await page.evaluate(() => 'axe' in window))) {
+        await page.evaluate(s.axeSource);
+    }
     const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
     return violations
         .filter(({ impact }) => impact === 'serious' || impact === 'critical')
