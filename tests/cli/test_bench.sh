@@ -168,6 +168,22 @@ for file in none.json cut.json absent.json pics/text.jpg; do
     says "$file"
     expect 1 "$vkdet" bench --compare "$file"
 done
+expect 1 "$vkdet" bench --from folder
+says 'folder: Is a directory'
+sed 's/"schema": 1/"schema": 2/' base.json >next.json
+expect 1 "$vkdet" bench --compare next.json
+says 'next.json: a document of schema 2; this vkdet reads 1'
+dd if=/dev/zero of=huge.json bs=1 count=0 seek=70000000 2>/dev/null
+expect 1 "$vkdet" bench --compare huge.json
+says 'huge.json: 70000000 bytes are more than a document has'
+sed 's/"value": [0-9.e-]*,/"value": NaN,/' base.json >nan.json
+expect 1 "$vkdet" bench --compare nan.json
+says 'nan.json: invalid token'
+# a text of a document does not steer the terminal
+sed 's/"name": "toy"/"name": "\\u001b[2Jtoy\\nrow = 1 ms"/; s/"load_average"/"\\u001b[2J"/' base.json >steer.json
+grep -q 'u001b.*toy' steer.json || fail "the test's document"
+expect 0 "$vkdet" bench --from steer.json
+if grep -q "$(printf '\033')" out || grep -q '^row = 1 ms' out; then fail "a document steers the terminal"; fi
 # results without what they should have are shown as far as they go
 echo '{"schema":1,"tool":"vkdet bench","results":[{},1,{"name":"a","value":"b"},{"name":"c","withheld":1}],"layers":[{"steps":[{}]},{}],"checks":[0],"host_before":{"a":[]}}' >odd.json
 expect 6 "$vkdet" bench -q --from odd.json --compare odd.json --report odd.html
