@@ -139,15 +139,20 @@ void document_rules(const json_t *document, char *text, size_t size)
 {
     const json_t *rules = json_object_get(document, "rules");
     const double threads = document_get(rules, "threads");
-    char members[32] = "a thread a core";
+    const double warm_up = document_get(rules, "warm_up_seconds");
+    const char *tune = document_text(rules, "tune");
+    char members[32] = "a thread a core", warmed[32] = "some";
+    if (isfinite(warm_up)) { /* runs of older programs do not say */
+        (void)snprintf(warmed, sizeof warmed, "%.3g s of", warm_up);
+    }
     if (threads > 0) {
         (void)snprintf(members, sizeof members, "%.0f threads", threads);
     }
     (void)snprintf(text, size,
-                   "%.3g s of warm-up, then %.3g to %.3g s and at least %.0f samples; %.0f slots; "
+                   "%s warm-up, then %.3g to %.3g s and at least %.0f samples; %.0f slots; "
                    "cpu: %s; tuning %.16s; percentiles by nearest rank, 95 %% intervals by order "
                    "statistics",
-                   document_get(rules, "warm_up_seconds"), document_get(rules, "min_seconds"),
-                   document_get(rules, "max_seconds"), document_get(rules, "min_runs"),
-                   document_get(rules, "slots"), members, document_text(rules, "tune"));
+                   warmed, document_get(rules, "min_seconds"), document_get(rules, "max_seconds"),
+                   document_get(rules, "min_runs"), document_get(rules, "slots"), members,
+                   *tune ? tune : "unknown");
 }

@@ -226,7 +226,7 @@ static void result_row(FILE *out, const json_t *result)
     number_cell(out, document_get(result, "min"));
     number_cell(out, document_get(result, "max"));
     number_cell(out, document_get(result, "samples"));
-    (void)fputs("<td>", out);
+    (void)fputs("<td style=\"white-space:nowrap\">", out);
     if (json_is_boolean(json_object_get(result, "holds"))) {
         (void)fprintf(out, "p99 %s %g ms",
                       json_is_true(json_object_get(result, "holds")) ? "within" : "beyond",
