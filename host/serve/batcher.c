@@ -35,6 +35,7 @@ struct batcher {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     batch_job *first, *last;
+    uint32_t length;
     bool ending;
     uint32_t admitted; /* queued, or about to be */
     double pace;       /* pictures a second, of late */
@@ -71,6 +72,7 @@ static batch_job *queue_take(batcher *b, bool (*wanted)(const batch_job *job, co
             from = &job->next;
         }
     }
+    b->length -= *count;
     b->admitted -= *count;
     return taken;
 }
@@ -150,7 +152,7 @@ static batch_job *gather(worker *w, uint32_t *count)
         (void)pthread_cond_timedwait(&b->changed, &b->lock, &until);
     }
     if (b->first) {
-        (void)pthread_cond_signal(&b->changed); /* there is more, for another worker */
+        (void)pthread_cond_broadcast(&b->changed); /* there is more, for an idle device */
     }
     (void)pthread_mutex_unlock(&b->lock);
     return batch;
@@ -406,7 +408,12 @@ void batcher_submit(batcher *b, batch_job *job)
         b->first = job;
     }
     b->last = job;
-    (void)pthread_cond_signal(&b->changed);
+    b->length++;
+    /* Workers of idle devices wait for a first job, those of busy ones for a batch: what lies
+     * between the two wakes nobody. */
+    if (b->length == 1 || b->length >= b->params.max_batch) {
+        (void)pthread_cond_broadcast(&b->changed);
+    }
     (void)pthread_mutex_unlock(&b->lock);
 }
 
