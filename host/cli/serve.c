@@ -5,6 +5,7 @@
 #include "host/cli/console.h"
 #include "host/cli/open.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,6 +141,11 @@ static int serve_command(const settings *s)
     }
     if (status == EXIT_GOOD) {
         status = exit_of(serve_run(&p));
+        const uint64_t messages = vkdet_context_validation_messages(p.context);
+        if (messages > 0) {
+            console_error("the validation layers had %" PRIu64 " messages", messages);
+            status = status == EXIT_GOOD ? EXIT_DEVICE : status;
+        }
     }
     vkdet_context_destroy(p.context);
     free(devices);

@@ -31,12 +31,13 @@ struct http {
     int listener;
     struct MHD_Daemon *daemon;
     struct MHD_Response *no_memory; /* 500, made beforehand */
-    pthread_mutex_t lock;
+    pthread_mutex_t lock;           /* of what follows, until busy */
     peer *peers;
+    bool started;
+    char said[256]; /* the library's last message, while it starts */
     _Atomic uint64_t busy, connections;
     atomic_bool draining;
     _Atomic uint64_t drain_began_ns;
-    char said[256]; /* the library's last message, while it starts */
 };
 
 enum { EXCHANGE_HEADERS = 12, EXCHANGE_HEADER_SIZE = 320 };

@@ -426,16 +426,23 @@ http *http_create(server *s, char *address, size_t address_size, char *message, 
 static void on_log(void *user, const char *format, va_list arguments)
 {
     http *h = user;
-    if (!h->daemon) { /* what it says later is about clients, who are told themselves */
+    (void)pthread_mutex_lock(&h->lock);
+    if (!h->started) { /* what it says later is about clients, who are told themselves */
         (void)vsnprintf(h->said, sizeof h->said, format, arguments);
         h->said[strcspn(h->said, "\r\n")] = 0;
     }
+    (void)pthread_mutex_unlock(&h->lock);
 }
 
-static unsigned thread_count(void)
+/* Threads share the connections evenly, so that each must have some; 0 is one without a pool. */
+static unsigned thread_count(uint32_t max_connections)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    return cores < 2 ? 2 : cores > MOST_HTTP_THREADS ? MOST_HTTP_THREADS : (unsigned)cores;
+    unsigned threads = cores < 2                   ? 2
+                       : cores > MOST_HTTP_THREADS ? MOST_HTTP_THREADS
+                                                   : (unsigned)cores;
+    threads = threads < max_connections / 4 ? threads : max_connections / 4;
+    return threads < 2 ? 0 : threads;
 }
 
 bool http_start(http *h, char *message, size_t message_size)
@@ -455,16 +462,20 @@ bool http_start(http *h, char *message, size_t message_size)
     h->daemon = MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
         on_request, h, MHD_OPTION_EXTERNAL_LOGGER, on_log, h, MHD_OPTION_LISTEN_SOCKET, h->listener,
-        MHD_OPTION_THREAD_POOL_SIZE, thread_count(), MHD_OPTION_URI_LOG_CALLBACK, on_uri, h,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
-        h, MHD_OPTION_CONNECTION_LIMIT, (unsigned)h->server->params->max_connections,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEAD_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+        MHD_OPTION_THREAD_POOL_SIZE, thread_count(h->server->params->max_connections),
+        MHD_OPTION_URI_LOG_CALLBACK, on_uri, h, MHD_OPTION_NOTIFY_COMPLETED, on_completed, h,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)h->server->params->max_connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)HEAD_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
+        MHD_OPTION_END);
     if (!h->daemon) {
         (void)snprintf(message, message_size, "the HTTP library does not start: %s",
                        h->said[0] ? h->said : "no memory or no threads");
         return false;
     }
+    (void)pthread_mutex_lock(&h->lock);
+    h->started = true;
+    (void)pthread_mutex_unlock(&h->lock);
     return true;
 }
 

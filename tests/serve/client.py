@@ -1,14 +1,14 @@
-"""What the server's tests share: a server of their own, raw sockets, a strict reader of answers."""
+"""What the tests of connections share: raw sockets, a strict reader of answers."""
 
 import json
-import os
 import re
 import signal
 import socket
-import subprocess
 import sys
-import tempfile
 import time
+import traceback
+
+import harness
 
 
 class Answer:
@@ -85,28 +85,12 @@ def form(parts, boundary="xYzZy"):
     return body + f"--{boundary}--\r\n".encode(), f"multipart/form-data; boundary={boundary}"
 
 
-class Server:
-    """vkdet serve on a port of its own; ended, and its exit status checked, by stop()."""
+class Server(harness.Server):
+    """The same server, asked by raw sockets, and ended by stop()."""
 
-    def __init__(self, vkdet, *options, environment=None, wanted=0):
-        self.errors = tempfile.TemporaryFile()
-        self.cache = tempfile.TemporaryDirectory(prefix="vkdet-serve-")
-        kept = {name: value for name, value in os.environ.items() if name != "VKDET_MODEL"}
-        self.process = subprocess.Popen(
-            [vkdet, "serve", "--port", "0", *options],
-            stdout=subprocess.PIPE,
-            stderr=self.errors,
-            env={**kept, "XDG_CACHE_HOME": self.cache.name, **(environment or {})},
-        )
-        self.wanted = wanted
-        line = self.process.stdout.readline().decode()
-        match = re.fullmatch(r"http://[^:]+:(\d+)\n", line)
-        assert match, f"no address but {line!r}: {self.said()}"
-        self.port = int(match.group(1))
-
-    def said(self):
-        self.errors.seek(0)
-        return self.errors.read().decode(errors="replace")
+    def __init__(self, program, *options, environment=None):
+        super().__init__(program, *options, environment=environment)
+        self.port = int(self.address.rsplit(":", 1)[1])
 
     def ask(self, method, path, body=None, headers=None):
         connection = Connection(self.port)
@@ -141,11 +125,10 @@ class Server:
     def stop(self, how=signal.SIGTERM):
         self.process.send_signal(how)
         code = self.process.wait(timeout=120)
-        assert code == self.wanted, f"exit status {code}: {self.said()}"
-        assert "Sanitizer" not in self.said(), self.said()
+        assert code == 0 and "Sanitizer" not in self.said(), f"exit status {code}: {self.said()}"
         self.process.stdout.close()
-        self.errors.close()
-        self.cache.cleanup()
+        self.log.close()
+        self.work.cleanup()
 
 
 def run(tests, arguments):
@@ -159,7 +142,5 @@ def run(tests, arguments):
         except Exception as error:  # pylint: disable=broad-except
             failed += 1
             print(f"FAILED {test.__name__}: {type(error).__name__}: {error}", flush=True)
-            import traceback
-
             traceback.print_exc(file=sys.stdout)
     sys.exit(1 if failed else 0)

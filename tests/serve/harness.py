@@ -23,12 +23,13 @@ def skip(name, reason):
 class Server:
     """`vkdet serve` on a port of its own, ended and waited for at the end of a `with`."""
 
-    def __init__(self, program, *options):
+    def __init__(self, program, *options, environment=None):
         self.program = str(program)
         self.work = tempfile.TemporaryDirectory(prefix="vkdet-serve-")
         # the tests say where they run: a model or a cache of the machine's user is no part of them
         self.environment = {k: v for k, v in os.environ.items() if k != "VKDET_MODEL"}
         self.environment["XDG_CACHE_HOME"] = self.work.name
+        self.environment.update(environment or {})
         self.log = open(pathlib.Path(self.work.name) / "log", "w+", encoding="utf-8")
         self.process = subprocess.Popen([self.program, "serve", "--port", "0", *options], stdout=subprocess.PIPE,
                                         stderr=self.log, env=self.environment, text=True)
