@@ -134,8 +134,7 @@ static batch_job *gather(worker *w, uint32_t *count)
             alike_count(b) == b->params.max_batch) {
             uint32_t none = 0;
             batch_job *expired = queue_take(b, is_late, &now, UINT32_MAX, &none);
-            batch_job head = b->first ? *b->first : (batch_job){.next = NULL};
-            batch = b->first ? queue_take(b, is_alike, &head, b->params.max_batch, count) : NULL;
+            batch = b->first ? queue_take(b, is_alike, b->first, b->params.max_batch, count) : NULL;
             b->flying[w->device] += batch != NULL;
             if (expired) {
                 (void)pthread_mutex_unlock(&b->lock);
