@@ -28,7 +28,6 @@ static void on_ready(void *user, const char *address)
     (void)user;
     (void)printf("%s\n", address);
     (void)fflush(stdout);
-    console_note("serving on %s", address);
 }
 
 /* "a,b" into a list that points into `text` */

@@ -126,6 +126,13 @@ static serve_outcome open_devices(server *s, char *message, size_t size)
     if (!s->batcher) {
         return outcome_of(status);
     }
+    for (size_t i = 0; i < batcher_device_count(s->batcher); i++) {
+        const batch_device *d = batcher_device(s->batcher, i);
+        char line[600];
+        (void)snprintf(line, sizeof line, "device %s: %s, %s", d->info.id, d->info.name,
+                       vkdet_precision_name(d->precision));
+        p->note(p->user, line);
+    }
     s->pool = pool_create(0, p->max_held);
     s->info = s->pool ? info_text(s) : NULL;
     if (!s->info) {
