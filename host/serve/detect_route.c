@@ -106,7 +106,7 @@ static bool take_body(const request *r, errand_item *it)
     it->bytes = r->body;
     it->size = r->body_size;
     if (it->name && header && !percent_decode(it->name, false)) {
-        (void)strcpy(it->name, header); /* it was cut: no shorter than before */
+        memcpy(it->name, header, strlen(header) + 1); /* decoding cuts, at most */
     }
     return it->name != NULL;
 }

@@ -265,7 +265,8 @@ static vkdet_status read_entry(const reading *r, const char *folder, char *name)
 vkdet_status repository_read(repository *repo, vkdet_context *context, const char *folder,
                              char *message, size_t size)
 {
-    const reading r = {repo, context, message, size};
+    reading r = {.repository = repo, .context = context, .size = size};
+    r.message = message;
     char **names = list_folder(folder);
     if (!names) {
         return fail(&r, VKDET_ERROR_IO, folder, strerror(errno));

@@ -94,7 +94,7 @@ route_match routes_find(const char *method, char *path, const route **out,
         return ROUTE_FOUND;
     }
     if (static_file_find(path)) {
-        (void)strcpy(allow, "GET, HEAD");
+        (void)snprintf(allow, 64, "GET, HEAD");
         return ROUTE_NO_METHOD;
     }
     if (!cut(path, given, &given_count)) {

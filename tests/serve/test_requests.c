@@ -155,7 +155,7 @@ static void test_long_names_are_cut(void **state)
     char body[4096] = "--b\r\nContent-Disposition: form-data; filename=\"";
     size_t at = strlen(body);
     memset(body + at, 'n', 3000);
-    (void)strcpy(body + at + 3000, "\"\r\n\r\nx\r\n--b--");
+    (void)snprintf(body + at + 3000, sizeof body - at - 3000, "\"\r\n\r\nx\r\n--b--");
     multipart m = {(unsigned char *)body, (unsigned char *)body + strlen(body), "b", false};
     multipart_part part;
     const char *reason = NULL;
