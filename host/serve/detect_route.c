@@ -170,12 +170,6 @@ static errand *make_errand(request *r, const served_model *model)
     return e;
 }
 
-static bool is_encoded(const request *r)
-{
-    const char *encoding = request_header(r, "Content-Encoding");
-    return encoding && strcmp(encoding, "identity") != 0;
-}
-
 void detect_handle(request *r)
 {
     server *s = r->server;
@@ -183,10 +177,6 @@ void detect_handle(request *r)
         repository_find(&s->models, query_get(&r->query, "model"), query_get(&r->query, "version"));
     if (!model) {
         request_fail(r, 404, "model", "no such model (/v1/info lists them)");
-        return;
-    }
-    if (is_encoded(r)) {
-        request_fail(r, 415, "unsupported", "a body with Content-Encoding is not read");
         return;
     }
     errand *e = make_errand(r, model);

@@ -142,7 +142,10 @@ static void begin(exchange *e, const char *method)
     if (e->refused) {
         return;
     }
-    if (content_length(e) > s->params->max_body) {
+    const char *encoding = request_header(&e->request, MHD_HTTP_HEADER_CONTENT_ENCODING);
+    if (encoding && strcmp(encoding, "identity") != 0) {
+        refuse(e, 415, "unsupported", "a body with a Content-Encoding is not read");
+    } else if (content_length(e) > s->params->max_body) {
         refuse(e, 413, "limit", "the body is larger than max_body_bytes of /v1/info");
     } else if (!query_parse(e->pairs, &e->request.query, &reason)) {
         refuse(e, 400, "argument", reason);

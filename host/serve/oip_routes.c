@@ -291,11 +291,6 @@ void oip_infer_handle(request *r)
     if (!model) {
         return;
     }
-    const char *coding = request_header(r, "Content-Encoding");
-    if (coding && strcmp(coding, "identity") != 0) {
-        request_fail(r, 415, "unsupported", "Content-Encoding: \"%.40s\" is not supported", coding);
-        return;
-    }
     inference *inf = calloc(1, sizeof *inf);
     if (!inf) {
         request_fail(r, 503, "memory", "out of memory for the request");
