@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 SAMPLES = sorted((SOURCE / "models/street-320/samples").glob("*.png"))
@@ -85,12 +84,3 @@ class Server:
         done = subprocess.run([self.program, "detect", "-q", *options, str(picture)], env=self.environment,
                               check=True, capture_output=True, text=True)
         return json.loads(done.stdout)
-
-
-def wait_until(condition, what, seconds=30):
-    """Tests never time; they wait, and give up one day."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            raise SystemExit(f"{what}: not within {seconds} s")
-        time.sleep(0.01)

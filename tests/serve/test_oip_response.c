@@ -10,9 +10,11 @@
 /* Linked with --wrap for both: the next stream cannot be opened, or loses what was written. */
 static bool no_stream, lossy;
 FILE *__real_open_memstream(char **bytes, size_t *size);
-FILE *__wrap_open_memstream(char **bytes, size_t *size);
 int __real_fclose(FILE *stream);
-int __wrap_fclose(FILE *stream);
+/* seen by shared libraries, a sanitizer's among them, which the linker takes for callers */
+#define SEEN __attribute__((visibility("default")))
+SEEN FILE *__wrap_open_memstream(char **bytes, size_t *size);
+SEEN int __wrap_fclose(FILE *stream);
 
 FILE *__wrap_open_memstream(char **bytes, size_t *size)
 {
