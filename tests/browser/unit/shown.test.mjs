@@ -74,14 +74,37 @@ test('which language', () => {
     assert.equal(pickLanguage(null, []), 'en');
 });
 
-test('a label is above its box, or inside, and never off the canvas', () => {
+test('a label is above its box, else below or inside, and never off the canvas', () => {
     const canvas = { width: 100, height: 80 };
     const size = { width: 30, height: 10 };
-    assert.deepEqual(labelPlace([20, 40, 50, 60], size, canvas), { x: 20, y: 30 });
-    assert.deepEqual(labelPlace([20, 4, 50, 60], size, canvas), { x: 20, y: 4 });
-    assert.deepEqual(labelPlace([-9, -9, 50, 60], size, canvas), { x: 0, y: 0 });
-    assert.deepEqual(labelPlace([95, 79, 99, 80], size, canvas), { x: 70, y: 69 });
-    assert.deepEqual(labelPlace([5, 5, 6, 6], { width: 300, height: 90 }, canvas), { x: 0, y: 0 });
+    const at = (box, taken) => {
+        const { x, y } = labelPlace(box, size, canvas, taken);
+        return [x, y];
+    };
+    assert.deepEqual(at([20, 40, 60, 60]), [20, 30]);
+    assert.deepEqual(at([20, 4, 60, 60]), [20, 60]);
+    assert.deepEqual(at([-9, -9, 60, 90]), [0, 0]); // no edge of it is to be seen
+    assert.deepEqual(at([20, 4, 60, 75]), [20, 4]);
+    assert.deepEqual(at([95, 60, 99, 70]), [70, 50]);
+    const large = labelPlace([5, 5, 6, 6], { width: 300, height: 90 }, canvas);
+    assert.deepEqual([large.x, large.y], [0, 0]);
+});
+
+test('labels do not hide each other as long as there is room', () => {
+    const canvas = { width: 100, height: 80 };
+    const size = { width: 30, height: 10 };
+    const boxes = [[10, 30, 50, 60], [12, 30, 52, 60], [14, 30, 54, 60], [11, 30, 51, 60]];
+    const taken = [];
+    for (const box of boxes) {
+        const place = labelPlace(box, size, canvas, taken);
+        for (const other of taken) {
+            const across = Math.min(place.x, other.x) + 30 - Math.max(place.x, other.x);
+            const down = Math.min(place.y, other.y) + 10 - Math.max(place.y, other.y);
+            assert.ok(across <= 0 || down <= 0, `${box}`);
+        }
+        taken.push(place);
+    }
+    assert.deepEqual(taken.map(({ y }) => y), [20, 60, 30, 50]);
 });
 
 test('of boxes within each other the smallest is pointed at', () => {
