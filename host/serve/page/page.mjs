@@ -41,7 +41,7 @@ const controls = new Controls(
 const collection = new Collection(api, settings, () => info);
 const gallery = new Gallery($('gallery'), collection, api, () => ({ text, settings: settings() }));
 const stage = new Stage($('canvas'), $('stage'));
-const table = new ResultTable($('rows'), look);
+const table = new ResultTable($('rows'), (index) => look(index));
 const camera = new Camera((blob, signal) => api.detect(blob, 'camera.jpg', settings(), signal));
 const askAgain = debounce(ASK_AGAIN_AFTER, () => collection.refresh());
 
@@ -97,9 +97,9 @@ function lookedAt() {
     return { picture, reply: picture?.reply ?? null, shown: current?.shown ?? null, name: picture?.name ?? '' };
 }
 
-function look(index) {
+function look(index, fromStage = false) {
     stage.highlight(index);
-    table.highlight(index);
+    table.highlight(index, fromStage);
 }
 
 function showResults() {
@@ -457,7 +457,7 @@ document.addEventListener('pointerdown', (event) => {
 camera.addEventListener('start', cameraStarted);
 camera.addEventListener('frame', cameraFrame);
 camera.addEventListener('stop', cameraStopped);
-stage.addEventListener('point', ({ detail }) => look(detail));
+stage.addEventListener('point', ({ detail }) => look(detail, true));
 stage.addEventListener('drawn', ({ detail }) => {
     const first = drawn === null;
     drawn = detail;

@@ -57,9 +57,17 @@ export class ResultTable {
         }
     }
 
-    highlight(index) {
+    // reveal: scrolls the table, not the page, to where the row can be seen
+    highlight(index, reveal = false) {
         for (const row of this.#body.rows) {
             row.classList.toggle('looked-at', Number(row.dataset.index) === index);
+        }
+        const row = this.#body.rows[index];
+        if (reveal && row) {
+            const room = row.closest('.table-scroll');
+            const head = row.closest('table').tHead.offsetHeight;
+            const lowest = row.offsetTop + row.offsetHeight - room.clientHeight;
+            room.scrollTop = Math.max(lowest, Math.min(room.scrollTop, row.offsetTop - head));
         }
     }
 

@@ -88,6 +88,34 @@ export function results({ browser, server }) {
         await page.end();
     });
 
+    test('what is pointed at on the canvas is marked in the table, and brought into sight there', async () => {
+        const page = await s.open(browser(), server().url);
+        await s.openSample(page, 0);
+        await slideTo(page, 'conf', 0.01);
+        await s.drawn(page);
+        const all = s.detect(sample, '--conf', '0.01');
+        assert.ok(all.length > 30); // more than the table has room for
+        const { width, height } = await readPixels(page, readFileSync(sample));
+        const room = await page.locator('#canvas').boundingBox();
+        // the weakest box that is pointed at by its middle: no smaller one lies there
+        const area = ([l, t, r, b]) => (r - l) * (b - t);
+        const middle = ([l, t, r, b]) => [(l + r) / 2, (t + b) / 2];
+        const holds = ([l, t, r, b], [x, y]) => x >= l && x <= r && y >= t && y <= b;
+        const alone = (d) => !all.some((o) => o !== d && area(o.box) <= area(d.box) && holds(o.box, middle(d.box)));
+        const index = all.findLastIndex((d) => alone(d) && holds([5, 5, width - 5, height - 5], middle(d.box)));
+        const [x, y] = middle(all[index].box);
+        await page.mouse.move(room.x + (x * room.width) / width, room.y + (y * room.height) / height);
+        await page.waitForSelector(`#rows tr.looked-at[data-index="${index}"]`);
+        const seen = await page.$eval('#rows tr.looked-at', (row) => {
+            const [r, all] = [row.getBoundingClientRect(), row.closest('.table-scroll').getBoundingClientRect()];
+            return r.top >= all.top && r.bottom <= all.bottom + 1;
+        });
+        assert.ok(index > 12 && seen, `row ${index}`);
+        await page.mouse.move(5, 5);
+        await page.waitForFunction(() => !document.querySelector('.looked-at'));
+        await page.end();
+    });
+
     async function slideTo(page, id, value) {
         await s.slide(page, id, value);
         await page.waitForTimeout(400); // longer than the page waits before it asks again
