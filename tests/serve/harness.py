@@ -15,7 +15,7 @@ SAMPLES = sorted((SOURCE / "models/street-320/samples").glob("*.png"))
 
 def skip(name, reason):
     """Ends the script as skipped."""
-    print(f"skipped: {name} ({reason})")
+    print(f"SKIPPED {name}: {reason}")
     sys.exit(77)
 
 
@@ -37,6 +37,8 @@ class Server:
             status = self.process.wait()
             if "libmicrohttpd" in self.said():
                 skip(pathlib.Path(sys.argv[0]).stem, "this build has no HTTP library")
+            if "carries no model" in self.said():
+                skip(pathlib.Path(sys.argv[0]).stem, "this build carries no model")
             raise SystemExit(f"the server does not start: status {status}, {line!r}\n{self.said()}")
         self.url = line.rstrip("/")
         self.address = self.url.removeprefix("http://")

@@ -87,7 +87,7 @@ def main():
         for name, tool, does, conf, language, code in examples:
             lacks = missing(tool, code)
             if lacks:
-                print(f"skipped: example {name} ({lacks} is not there)")
+                print(f"SKIPPED example {name}: needs {lacks}")
                 continue
             path = folder / f"{name}.{ENDINGS[language]}"
             path.write_text(code, encoding="utf-8")

@@ -5,7 +5,7 @@ name=$1
 shift
 python=${VKDET_TEST_PYTHON:-python3}
 if ! command -v "$python" >/dev/null 2>&1; then
-    echo "skipped: $name ($python is not there)"
+    echo "SKIPPED $name: needs $python"
     exit 77
 fi
 PYTHONDONTWRITEBYTECODE=1 exec "$python" "$@"
