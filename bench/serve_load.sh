@@ -83,7 +83,11 @@ killer=$!
 LOAD_BAD=20 LOAD_OVERSIZED=500 load 'mixed, while other clients are killed' "$seconds"
 kill "$killer"
 killer=''
-sleep 7
+waited=0
+while [ "$(metric vkdet_queue_length)" -ne 0 ] && [ "$waited" -lt 60 ]; do
+    sleep 1
+    waited=$((waited + 1))
+done
 for name in vkdet_queue_length vkdet_body_bytes vkdet_pixel_bytes; do
     echo "$name $(metric "$name")"
     [ "$(metric "$name")" -eq 0 ] || { echo 'serve_load: something is stuck' >&2; exit 1; }

@@ -20,6 +20,12 @@ const char *request_header(const request *r, const char *name)
     return MHD_lookup_connection_value(e->connection, MHD_HEADER_KIND, name);
 }
 
+const atomic_bool *request_gone(const request *r)
+{
+    const exchange *e = (const exchange *)(const void *)r;
+    return &e->peer->gone;
+}
+
 bool request_deadline(const request *r, const char *timeout_ms, uint64_t *deadline_ns)
 {
     const serve_params *p = r->server->params;

@@ -80,7 +80,8 @@ static batch_job *queue_take(batcher *b, bool (*wanted)(const batch_job *job, co
 static bool is_late(const batch_job *job, const void *with)
 {
     const uint64_t *now = with;
-    return job->deadline_ns != 0 && job->deadline_ns <= *now;
+    return (job->deadline_ns != 0 && job->deadline_ns <= *now) ||
+           (job->gone && atomic_load(job->gone));
 }
 
 static bool is_alike(const batch_job *job, const void *with)

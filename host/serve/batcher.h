@@ -11,6 +11,7 @@
 
 #include "vkdet.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,8 +31,9 @@ typedef struct batch_job {
     /* set by the submitter */
     const served_model *model;
     vkdet_detect_params params;
-    vkdet_pixels pixels;  /* borrowed until done */
-    uint64_t deadline_ns; /* on the clock of serve_now(); 0: none. Passed: VKDET_ERROR_TIMEOUT */
+    vkdet_pixels pixels;     /* borrowed until done */
+    uint64_t deadline_ns;    /* on the clock of serve_now(); 0: none. Passed: VKDET_ERROR_TIMEOUT */
+    const atomic_bool *gone; /* once true, as if the deadline had passed; NULL: never */
     void (*done)(struct batch_job *job);
     void *user;
     /* set before `done` */

@@ -62,6 +62,7 @@ static void submit(errand_item *it, vkdet_pixels pixels)
                           .params = e->params,
                           .pixels = pixels,
                           .deadline_ns = e->request->deadline_ns,
+                          .gone = request_gone(e->request),
                           .done = on_done,
                           .user = it};
     batcher_submit(e->request->server->batcher, &it->job);
@@ -73,7 +74,7 @@ static vkdet_status item_decode(errand_item *it)
     const request *r = it->errand->request;
     const serve_params *p = r->server->params;
     const vkdet_image_params limits = {.max_pixels = p->max_pixels, .max_file_bytes = p->max_body};
-    if (serve_now() >= r->deadline_ns) {
+    if (serve_now() >= r->deadline_ns || atomic_load(request_gone(r))) {
         item_fail(it, VKDET_ERROR_TIMEOUT, "the deadline passed before the picture was decoded");
         return it->status;
     }

@@ -22,6 +22,7 @@ typedef struct peer {
     struct peer *before, *after;
     int socket;
     atomic_int phase;
+    atomic_bool gone; /* the client closed while its answer was worked on */
     _Atomic uint64_t since_ns;
     char remote[INET6_ADDRSTRLEN + 8];
 } peer;

@@ -4,12 +4,16 @@
  * and the call that has no more of it, in which the handler runs. A connection whose answer is not
  * there by then is suspended, so that its thread goes on with others; the answer resumes it. What
  * comes in on one connection is answered in order: the next request of it is not read before. */
+/* POLLRDHUP: poll.h has it for those who ask */
+#define _GNU_SOURCE /* NOLINT(bugprone-reserved-identifier) */
+
 #include "host/serve/exchange.h"
 
 #include "host/serve/address.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +24,8 @@ enum {
     HEAD_BYTES = 64 * 1024, /* of a connection: its head must fit in, and a piece of its body */
     FIRST_BODY = 64 * 1024, /* what a body is given at first */
     DROPPED_BODIES = 4,     /* of max_body are read and dropped for the sake of a readable answer */
-    MOST_HTTP_THREADS = 16
+    MOST_HTTP_THREADS = 16,
+    LIFE_NS = 50000000 /* a request that takes longer: is its client still there? */
 };
 
 /* --- the parts of a request ------------------------------------------------------------------- */
@@ -376,12 +381,28 @@ static bool is_overdue(const http *h, const peer *l, uint64_t now)
            (draining && now > atomic_load(&h->drain_began_ns) + p->drain_ns);
 }
 
+/* libmicrohttpd does not look at a connection that is parked: pictures of clients that have died
+ * would keep the devices from the others'. A client that has only closed its sending side looks the
+ * same, and the library closes on it as well. */
+static void look_for_life(peer *l, uint64_t now)
+{
+    const uint64_t since = atomic_load(&l->since_ns);
+    struct pollfd look = {.fd = l->socket, .events = POLLRDHUP};
+    if (now > since && now - since > LIFE_NS && !atomic_load(&l->gone) && poll(&look, 1, 0) > 0 &&
+        (look.revents & (POLLRDHUP | POLLHUP | POLLERR))) {
+        atomic_store(&l->gone, true);
+    }
+}
+
 void http_sweep(http *h, uint64_t now)
 {
     (void)pthread_mutex_lock(&h->lock);
     for (peer *l = h->peers; l; l = l->after) {
         if (is_overdue(h, l, now)) {
             (void)shutdown(l->socket, SHUT_RDWR); /* its thread finds it closed */
+        }
+        if (atomic_load(&l->phase) == PEER_BUSY) {
+            look_for_life(l, now);
         }
     }
     (void)pthread_mutex_unlock(&h->lock);

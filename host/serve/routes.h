@@ -9,6 +9,7 @@
 
 #include "host/serve/query.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -43,6 +44,10 @@ typedef struct request {
 
 /* Value of a header, NULL when there is none. Valid until the answer. */
 const char *request_header(const request *r, const char *name);
+
+/* Becomes true when the client has gone and nobody waits for the answer, which is owed all the
+ * same. As long as the request. */
+const atomic_bool *request_gone(const request *r);
 
 /* arrived_ns and what `timeout_ms` asks for, which is between 1 ms and the server's longest. False
  * when the text makes no sense. */

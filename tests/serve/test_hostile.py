@@ -318,7 +318,24 @@ def after_each_nothing_is_stuck():
     server.stop()
 
 
+def the_dead_are_not_served():
+    """Pictures of clients that have gone leave the queue; what runs already is not counted on."""
+    server = Server(vkdet, *options, "--max-batch", "1", "--threads", "1")
+    count = 96
+    dying = [Connection(server.port) for _ in range(count)]
+    for connection in dying:
+        connection.send(head("POST", "/v1/detect", size=len(picture)) + picture)
+    for connection in dying:
+        connection.close()
+    server.idle()
+    computed = server.metric("vkdet_batch_size_sum")
+    assert computed < count, computed
+    assert server.detect(picture).code == 200
+    server.stop()
+
+
 def own_servers():
+    the_dead_are_not_served()
     too_many_connections(None)
     memory_is_limited(None)
 
