@@ -47,6 +47,15 @@ typedef enum element_type { ELEMENT_F32 = 0, ELEMENT_F16 } element_type;
  * are fp32 either way. */
 typedef enum plan_precision { PLAN_FP32 = 0, PLAN_FP16 } plan_precision;
 
+/* Which 3x3 convolutions go by way of Winograd's F(4x4, 3x3) (shaders/winograd.glsl): in fp32, of
+ * stride 1, undilated, in one group, whose branches read one source. It decides how they add up, so
+ * it never depends on what was measured. */
+typedef enum plan_winograd {
+    WINOGRAD_AUTO = 0, /* those that the target and their shape make faster so, by a rule */
+    WINOGRAD_NEVER,
+    WINOGRAD_ALWAYS /* all that can */
+} plan_winograd;
+
 typedef struct plan_buffer {
     const char *name;
     int value; /* graph value whose storage this is, or GRAPH_NONE (candidates, boxes, ...) */
@@ -81,6 +90,7 @@ typedef struct plan_step {
      * them, and gl_WorkGroupID.z is 0. */
     uint32_t rows, tile_rows, row_groups;
     bool matrix_sums; /* summed on matrix units, see reference_widen_for_matrices */
+    bool winograd;    /* part of a Winograd convolution, see reference_run_winograd */
     uint32_t level;   /* steps of a level are independent; one barrier between levels */
     int reads[PLAN_MAX_OPERANDS], writes[PLAN_MAX_OPERANDS]; /* buffers */
     uint32_t read_count, write_count;
@@ -119,6 +129,7 @@ typedef struct plan_target {
 typedef struct plan_options {
     plan_target target;
     plan_precision precision;
+    plan_winograd winograd;
     bool keep_outputs;       /* graph outputs stay readable after the run */
     bool keep_all;           /* every value stays readable (no sharing): for verify */
     uint32_t batch;          /* pictures of a submission that it should be fastest for; 0: 1 */
@@ -169,6 +180,8 @@ status plan_round_weights(graph *g, plan_precision precision, error *err);
 bool plan_step_groups(const plan *p, const plan_step *s, uint32_t batch, uint32_t groups[3]);
 /* some step that writes value v has matrix_sums */
 bool plan_value_on_matrices(const plan *p, int v);
+/* node `index` is computed by way of Winograd */
+bool plan_node_is_winograd(const plan *p, int index);
 /* words of one image's storage of value v's base (buffer->words of them) -> dense floats of v */
 void plan_unpack_value(const plan *p, int v, const float *words, float *dense);
 

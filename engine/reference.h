@@ -28,6 +28,10 @@ status reference_run_node(const graph *g, size_t index, reference_values *values
  * their bounds, stay as they are. */
 status reference_run_sample(const graph *g, size_t index, uint32_t cells, reference_values *values,
                             reference_values *bound, error *err);
+/* The same of a convolution that a plan computes by way of Winograd (plan_step.winograd), with the
+ * bounds of that, below. */
+status reference_run_winograd(const graph *g, size_t index, uint32_t cells,
+                              reference_values *values, reference_values *bound, error *err);
 /* all nodes in order; input must have been written to values->data[g->input] */
 status reference_run(const graph *g, reference_values *values, error *err);
 
@@ -37,6 +41,19 @@ status reference_run(const graph *g, reference_values *values, error *err);
  * / (1 - k u), u = 2^-24 (Higham, Accuracy and Stability of Numerical Algorithms, 3.1). The bound
  * arrays above hold this. */
 double reference_gamma(uint64_t terms);
+
+/* The contract of a convolution by way of Winograd's F(4x4, 3x3), shaders/winograd.glsl:
+ *     Y = A^T M A,  M = sum over the channels of U * V,  U = G g G^T,  V = B^T d B
+ * with * element by element. Each of the four steps multiplies what came before by constants, exact
+ * in fp32, and adds, so each term of Y is off by the product of its roundings' (1 + delta) and,
+ * with |X| the matrix of magnitudes, |computed Y - Y| <= gamma(k) (|A^T| [ sum |G||g||G^T| *
+ * |B^T||d||B| ] |A| + |bias|) (Higham, 3.1 again; Barabasz, Anderson, Soodhalter, Gregg, Error
+ * analysis and improving the accuracy of Winograd convolution, ACM TOMS 46(4), 2020, by norms
+ * instead of element by element). k counts the roundings on the longest way: 4 in each of the two
+ * passes of either transform, with or without fused multiply-add; 2 for U, which is computed in
+ * double and rounded once; n + 1 for the products and sums of n channels, in whole fours; 1 for the
+ * bias and 1 for the reference: n + 21. It
+ * stands in place of gamma(n + 2) sum|x_i w_i| above. */
 
 /* The contract of sums on matrix units (plan_step.matrix_sums), of halves in floats. Products are
  * exact there. Some k of them and the sum so far are added at once: shifted to the largest exponent

@@ -22,6 +22,7 @@
 #include "activation.glsl"
 #include "vectors.glsl"
 #include "conv2d_record.glsl"
+#include "conv2d_multiply.glsl"
 
 layout(constant_id = SPEC_CONV2D_KERNEL_H) const uint KERNEL_H = 3;
 layout(constant_id = SPEC_CONV2D_KERNEL_W) const uint KERNEL_W = 3;
@@ -76,15 +77,6 @@ void load_cells(uint source4, int y, int x, int step)
             cells[r * CELLS + c] = mix(vec4(0.0), v, bvec4(inside));
         }
     }
-}
-
-/* four input channels of a pixel times their weights for four output channels */
-vec4 multiply(vec4 v, vec4 w0, vec4 w1, vec4 w2, vec4 w3, vec4 sum)
-{
-    sum = fma(v.xxxx, w0, sum);
-    sum = fma(v.yyyy, w1, sum);
-    sum = fma(v.zzzz, w2, sum);
-    return fma(v.wwww, w3, sum);
 }
 
 /* One tap: cells of the tile times the weights of each output block. */

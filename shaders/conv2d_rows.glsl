@@ -152,16 +152,7 @@ bool find_source(uint i, depth_place d, out uint at)
     return y >= 0 && y < int(push.source_height) && x >= 0 && x < int(push.source_width);
 }
 
-uint choose_branch(uint column_group, out uint own_group)
-{
-    uint branch = 0, first_group = 0;
-    while (branch < CONV2D_BRANCHES - 1 && column_group >= push.branch[branch].group_end) {
-        first_group = push.branch[branch].group_end;
-        ++branch;
-    }
-    own_group = column_group - first_group;
-    return branch;
-}
+#include "conv2d_branch.glsl"
 
 /* Bias, sum, activation and stores of four consecutive rows of the tile, the first a multiple of four,
  * times one output block. */

@@ -256,6 +256,66 @@ struct conv2d_gemm_push {
     iface_struct(conv2d_branch) branch[CONV2D_BRANCHES];
 };
 
+/* winograd_input, winograd_product, winograd_output: a 3x3 convolution by way of Winograd's
+ * F(4x4, 3x3), shaders/winograd.glsl, a band of rows of tiles at a time. The tiles of the whole
+ * batch are one dimension (plan_step.rows), of which `tiles` belong to an image. In the arena lie,
+ * as floats,
+ *     the transformed source  [element][input block][tile][4]
+ *     the products            [element][output block of all branches][tile][4]
+ */
+#define WINOGRAD_TILE     4 /* pixels of the map, each way */
+#define WINOGRAD_WINDOW   6 /* pixels of the source, each way */
+#define WINOGRAD_ELEMENTS 36
+/* The points besides 0 and infinity are +-a and +-b; all products below are exact in fp32. */
+#define WINOGRAD_A           0.75
+#define WINOGRAD_B           1.5
+#define SPEC_WINOGRAD_LANES  3 /* neighbours that differ in the tile */
+#define SPEC_WINOGRAD_TILES  4 /* product: of an invocation */
+#define SPEC_WINOGRAD_BLOCKS 5 /* product: output blocks of four channels an invocation */
+#define SPEC_WINOGRAD_ANY    4 /* output: ANY and SCALAR of conv2d */
+#define SPEC_WINOGRAD_SCALAR 5
+struct winograd_input_push {
+    iface_uint source;        /* scaled */
+    iface_uint source_words;  /* of an image */
+    iface_uint source_offset; /* words, a multiple of 4 */
+    iface_uint source_width;
+    iface_uint source_height;
+    iface_uint source_blocks; /* pixel stride / 4 */
+    iface_uint pad;           /* top << 16 | left */
+    iface_uint target;        /* scaled */
+    iface_uint tiles;         /* of an image */
+    iface_uint tiles_x;
+    iface_uint first_row;    /* of tiles */
+    iface_uint blocks;       /* of input channels */
+    iface_uint block_groups; /* workgroups that these take */
+};
+struct winograd_columns {
+    iface_uint record; /* as in conv2d_branch; the kernel is [element][input channel][block][4] */
+    iface_uint first_block; /* among those of all branches */
+    iface_uint group_end;   /* the first column group of the next branch */
+};
+struct winograd_product_push {
+    iface_uint source; /* scaled */
+    iface_uint target; /* scaled */
+    iface_uint tiles;  /* of an image */
+    iface_uint input_blocks;
+    iface_uint blocks; /* of the output channels of all branches */
+    iface_uint column_groups;
+    iface_struct(winograd_columns) branch[CONV2D_BRANCHES];
+};
+struct winograd_output_push {
+    iface_uint source; /* scaled */
+    iface_uint tiles;  /* of an image */
+    iface_uint tiles_x;
+    iface_uint first_row; /* of tiles */
+    iface_uint width;     /* of the map */
+    iface_uint height;
+    iface_uint pool_edges;   /* bit 0: the pooled width rounds up; 1: the height */
+    iface_uint blocks;       /* of the output channels of all branches */
+    iface_uint block_groups; /* workgroups that these take */
+    iface_struct(conv2d_branch) branch[CONV2D_BRANCHES]; /* group_end: of block groups */
+};
+
 /* conv2d_grouped: groups whose channels do not come in fours; one invocation an output. */
 #define SPEC_CONV2D_GROUPED_HALF 3 /* HALF_SOURCE and HALF_WEIGHTS */
 struct conv2d_grouped_push {

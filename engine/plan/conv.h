@@ -55,7 +55,10 @@ struct conv_family {
     status (*emit)(builder *b, const convolution *c, const conv_candidate *chosen);
 };
 
-extern const conv_family conv_direct, conv_grouped, conv_gemm, conv_matrix;
+extern const conv_family conv_direct, conv_grouped, conv_gemm, conv_matrix, conv_winograd;
+
+/* c is computed by way of Winograd: by the family of that name, and no other */
+bool conv_takes_winograd(const builder *b, const convolution *c);
 
 /* --- what families share --- */
 /* what is full is left alone: the list is longer than any target's candidates */
@@ -87,5 +90,10 @@ status conv_pack(builder *b, const convolution *c, const branch *br, pack_kind k
 void conv_account(plan_step *s, const convolution *c, const branch *br, uint64_t weight_words);
 /* the same of branch i, and its offsets in the push constants, whose branches begin at byte `at` */
 void conv_branch(plan_step *s, const convolution *c, uint32_t i, size_t at, uint64_t weight_words);
+
+/* offsets of branch i's map and pooled map likewise, and what is written of them for so many rows
+ * of the map from an even one on */
+void conv_targets(plan_step *s, const convolution *c, uint32_t i, size_t at, uint32_t first,
+                  uint32_t rows);
 
 #endif

@@ -13,6 +13,7 @@
 typedef enum pack_kind {
     PACK_CONV2D,     /* record, bias, kernel in blocks of four by four */
     PACK_MATRIX,     /* record, bias, kernel in matrices */
+    PACK_WINOGRAD,   /* record, bias, transformed kernel in blocks of four */
     PACK_GROUPED,    /* kernel as it is, bias */
     PACK_DEPTHWISE,  /* bias, kernel with channels rounded up to four */
     PACK_DENSE,      /* as PACK_CONV2D, without the record */

@@ -6,6 +6,8 @@
 
 static const conv_family *const families[] = {&conv_direct, &conv_grouped, &conv_gemm, &conv_matrix,
                                               NULL};
+/* what computes a convolution by other sums, and so stands alone where it does */
+static const conv_family *const winograd[] = {&conv_winograd, NULL};
 
 /* --- what families share --- */
 
@@ -128,18 +130,21 @@ status conv_pack(builder *b, const convolution *c, const branch *br, pack_kind k
     return s;
 }
 
-void conv_branch(plan_step *s, const convolution *c, uint32_t i, size_t at, uint64_t weight_words)
+/* what a branch writes for so many rows of its map, from an even one on */
+static void account_targets(plan_step *s, const convolution *c, const branch *br, uint32_t first,
+                            uint32_t rows)
 {
-    const branch *br = &c->branches[i];
-    at += i * sizeof(struct conv2d_branch);
-    step_offset(s, at + offsetof(struct conv2d_branch, source), br->source.buffer);
     if (br->wants_map) {
-        step_offset(s, at + offsetof(struct conv2d_branch, map), br->map.buffer);
+        uint64_t repeated = c->repeat ? (uint64_t)c->repeat * c->repeat : 1;
+        uint64_t map = (uint64_t)rows * c->width * br->channels * repeated;
+        step_writes(s, br->map.buffer, element_words(br->map.element, map));
     }
-    if (conv_has_second(c, br)) {
-        step_offset(s, at + offsetof(struct conv2d_branch, second), br->second.buffer);
+    if (br->wants_pooled) {
+        uint64_t end = (first + rows + 1) / 2;
+        uint64_t pooled = (end < c->pooled_height ? end : c->pooled_height) - first / 2;
+        step_writes(s, br->second.buffer,
+                    element_words(br->second.element, pooled * c->pooled_width * br->channels));
     }
-    conv_account(s, c, br, weight_words);
 }
 
 void conv_account(plan_step *s, const convolution *c, const branch *br, uint64_t weight_words)
@@ -147,20 +152,41 @@ void conv_account(plan_step *s, const convolution *c, const branch *br, uint64_t
     uint64_t map = (uint64_t)c->height * c->width * br->channels;
     uint64_t inputs = br->source.channels / c->groups;
     step_reads(s, br->source.buffer, place_words(&br->source));
-    if (br->wants_map) {
-        step_writes(s, br->map.buffer, place_words(&br->map));
-    }
     if (c->repeat) {
         step_reads(s, br->second.buffer, place_words(&br->second));
         s->flops += place_elements(&br->second);
     }
-    if (br->wants_pooled) {
-        step_writes(s, br->second.buffer,
-                    element_words(br->second.element,
-                                  (uint64_t)c->pooled_height * c->pooled_width * br->channels));
-    }
+    account_targets(s, c, br, 0, c->height);
     s->flops += map * (2 * inputs * c->window.kernel_h * c->window.kernel_w + 2);
     s->weight_bytes += 4 * weight_words;
+}
+
+/* the push words of a branch's maps, and of what is added */
+static void target_offsets(plan_step *s, const convolution *c, const branch *br, size_t at)
+{
+    if (br->wants_map) {
+        step_offset(s, at + offsetof(struct conv2d_branch, map), br->map.buffer);
+    }
+    if (conv_has_second(c, br)) {
+        step_offset(s, at + offsetof(struct conv2d_branch, second), br->second.buffer);
+    }
+}
+
+void conv_branch(plan_step *s, const convolution *c, uint32_t i, size_t at, uint64_t weight_words)
+{
+    const branch *br = &c->branches[i];
+    at += i * sizeof(struct conv2d_branch);
+    step_offset(s, at + offsetof(struct conv2d_branch, source), br->source.buffer);
+    target_offsets(s, c, br, at);
+    conv_account(s, c, br, weight_words);
+}
+
+void conv_targets(plan_step *s, const convolution *c, uint32_t i, size_t at, uint32_t first,
+                  uint32_t rows)
+{
+    const branch *br = &c->branches[i];
+    target_offsets(s, c, br, at + i * sizeof(struct conv2d_branch));
+    account_targets(s, c, br, first, rows);
 }
 
 /* --- candidates --- */
@@ -188,8 +214,9 @@ static status emit(builder *b, convolution *c)
         c->pool = c->pool || c->branches[i].wants_pooled;
     }
     conv_candidates all = {.count = 0};
-    for (size_t i = 0; families[i]; i++) {
-        families[i]->propose(b, c, &all);
+    const conv_family *const *able = conv_takes_winograd(b, c) ? winograd : families;
+    for (size_t i = 0; able[i]; i++) {
+        able[i]->propose(b, c, &all);
     }
     if (all.count == 0) {
         return builder_error(b, STATUS_UNSUPPORTED, c->node,

@@ -87,6 +87,51 @@ static void pack_matrix(const plan *p, const plan_pack *pack, float *out)
     }
 }
 
+/* G of shaders/winograd.glsl */
+static void winograd_matrix(double g[WINOGRAD_WINDOW][3])
+{
+    static const double points[] = {0, WINOGRAD_A, -WINOGRAD_A, WINOGRAD_B, -WINOGRAD_B};
+    enum { POINTS = sizeof points / sizeof *points };
+    for (int i = 0; i < POINTS; i++) {
+        double distances = 1;
+        for (int k = 0; k < POINTS; k++) {
+            distances *= k == i ? 1 : points[i] - points[k];
+        }
+        g[i][0] = 1 / distances;
+        g[i][1] = points[i] / distances;
+        g[i][2] = points[i] * points[i] / distances;
+    }
+    g[POINTS][0] = g[POINTS][1] = 0;
+    g[POINTS][2] = 1;
+}
+
+/* [3][3][inputs][outputs] -> record, bias, G g G^T as [element][input][output block][4], computed
+ * in double and rounded once */
+static void pack_winograd(const plan *p, const plan_pack *pack, float *out)
+{
+    const struct weight *filter = &p->graph->weights[pack->weights[0]];
+    uint64_t outputs = pack->record.channels, inputs = filter->shape.dim[2];
+    uint64_t lanes = (outputs + 3) / 4 * 4, depth = (inputs + 3) / 4 * 4;
+    double g[WINOGRAD_WINDOW][3];
+    winograd_matrix(g);
+    memcpy(out, &pack->record, sizeof pack->record);
+    out += CONV2D_RECORD_WORDS;
+    copy_or_zero(weight_data(p, pack->weights[1]), outputs, out);
+    out += lanes;
+    for (uint64_t i = 0; i < inputs * outputs; i++) {
+        const float *k = filter->data + i;
+        float *to = out + i / outputs * lanes + i % outputs;
+        for (uint64_t e = 0; e < WINOGRAD_ELEMENTS; e++) {
+            const double *down = g[e / WINOGRAD_WINDOW], *across = g[e % WINOGRAD_WINDOW];
+            double sum = 0;
+            for (uint64_t t = 0; t < 9; t++) {
+                sum += down[t / 3] * across[t % 3] * (double)k[t * inputs * outputs];
+            }
+            to[e * depth * lanes] = (float)sum;
+        }
+    }
+}
+
 static void pack_dense(const plan *p, const plan_pack *pack, float *out)
 {
     const struct weight *filter = &p->graph->weights[pack->weights[0]];
@@ -156,6 +201,9 @@ void plan_pack_weights(const plan *p, float *words)
             break;
         case PACK_MATRIX:
             pack_matrix(p, pack, out);
+            break;
+        case PACK_WINOGRAD:
+            pack_winograd(p, pack, out);
             break;
         case PACK_GROUPED:
             pack_grouped(p, pack, out);

@@ -103,6 +103,16 @@ bool plan_value_on_matrices(const plan *p, int v)
     return false;
 }
 
+bool plan_node_is_winograd(const plan *p, int index)
+{
+    for (size_t i = 0; i < p->step_count; i++) {
+        if (p->steps[i].winograd && p->steps[i].node == index) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static status builder_prepare(builder *b)
 {
     const graph *g = b->g;
@@ -210,6 +220,7 @@ static void extend_lifetimes(plan *p)
     }
     for (size_t i = 0; i < p->buffer_count; i++) {
         if (p->options.keep_all && p->buffers[i].value != GRAPH_NONE) {
+            p->buffers[i].first_level = 0; /* no temporary writes behind its pixels either */
             p->buffers[i].last_level = last;
         }
         if (p->buffers[i].first_level > last) { /* nothing touches it */

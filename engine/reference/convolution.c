@@ -26,6 +26,7 @@ typedef struct convolution {
     uint32_t repeat;              /* of each pixel of the map, along both sides */
     uint32_t group_in, group_out; /* channels of a group */
     uint32_t cells;               /* of a map that are computed; 0: all */
+    const double *errors;         /* of the sums, where others than those of adding up */
 } convolution;
 
 /* sum[i] += x[k] * w[k][i], or the magnitudes of it. `magnitude` and (mostly) `lanes` are literals
@@ -91,7 +92,8 @@ static void compute_cell(const convolution *c, uint32_t y, uint32_t x, uint32_t 
     double sum[LANES], magnitude[LANES];
     sum_cell(c, y / c->repeat, x / c->repeat, first, lanes, false, sum);
     double gamma = 0, flushed = 0;
-    if (bound) {
+    const double *errors = c->errors ? c->errors + map_at(c->out, y, x) + first : NULL;
+    if (bound && !errors) {
         uint64_t terms = (uint64_t)c->window->kernel_h * c->window->kernel_w * c->group_in;
         terms += c->added ? 1 : 0;
         sum_cell(c, y / c->repeat, x / c->repeat, first, lanes, true, magnitude);
@@ -104,10 +106,11 @@ static void compute_cell(const convolution *c, uint32_t y, uint32_t x, uint32_t 
         if (added) {
             sum[i] += (double)added[i];
         }
-        if (added && bound) {
+        if (added && bound && !errors) {
             magnitude[i] += fabs((double)added[i]);
         }
-        store(out, bound, i, c->act, sum[i], bound ? gamma * magnitude[i] + flushed : 0);
+        double slack = errors ? errors[i] : bound ? gamma * magnitude[i] + flushed : 0;
+        store(out, bound, i, c->act, sum[i], slack);
     }
 }
 
@@ -195,7 +198,8 @@ static void run_conv2d(const operands *o)
                          .repeat = a->repeat ? a->repeat : 1,
                          .group_in = in.channels / a->groups,
                          .group_out = channels / a->groups,
-                         .cells = o->cells};
+                         .cells = o->cells,
+                         .errors = o->sum_errors ? o->sum_errors[b] : NULL};
         (void)window_output(&a->window, in.height, in.width, &c.out.height, &c.out.width);
         if (operand_output(o, 2 * b)) {
             compute_map(&c, NULL, map_of(operand_output_shape(o, 2 * b)), operand_output(o, 2 * b),

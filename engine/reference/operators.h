@@ -8,9 +8,11 @@
 typedef struct operands {
     const graph *graph;
     const node *node;
-    float *const *data;  /* by value index */
-    float *const *bound; /* by value index; NULL: no bounds wanted */
-    uint32_t cells;      /* pixels that a convolution is to compute; 0: all */
+    float *const *data;        /* by value index */
+    float *const *bound;       /* by value index; NULL: no bounds wanted */
+    uint32_t cells;            /* pixels that a convolution is to compute; 0: all */
+    double *const *sum_errors; /* by branch of a convolution: what the error of each sum may be,
+                                  [y][x] [channel]; NULL: that of adding up the products */
 } operands;
 
 const float *operand_input(const operands *o, int i);
@@ -49,6 +51,10 @@ double activation_bound(const activation *a, double x, double slack);
 void store(float *out, float *bound, size_t i, const activation *a, double x, double slack);
 /* a bound rounded upwards */
 float bound_round(double bound);
+
+/* winograd.c: such errors of branch `index`, for memory_release with a; *out may be set after a
+ * failure too */
+status winograd_errors(const operands *o, int index, const allocator *a, double **out, error *err);
 
 /* The operators. */
 void reference_convolution(const operands *o); /* conv2d, depthwise, dense */

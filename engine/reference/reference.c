@@ -77,8 +77,8 @@ static void (*const operators[OP_COUNT])(const operands *) = {
     [OP_PERMUTE] = reference_permute,
 };
 
-status reference_run_sample(const graph *g, size_t index, uint32_t cells, reference_values *values,
-                            reference_values *bound, error *err)
+static status check_node(const graph *g, size_t index, const reference_values *values,
+                         const reference_values *bound, error *err)
 {
     if (index >= g->node_count || values->count != g->value_count ||
         (bound && bound->count != g->value_count)) {
@@ -89,9 +89,44 @@ status reference_run_sample(const graph *g, size_t index, uint32_t cells, refere
     if ((unsigned)n->op >= OP_COUNT) {
         return error_set(err, STATUS_ARGUMENT, "node %zu (%s): unknown operator", index, n->name);
     }
-    operands o = {g, n, values->data, bound ? bound->data : NULL, cells};
-    operators[n->op](&o);
     return STATUS_OK;
+}
+
+status reference_run_sample(const graph *g, size_t index, uint32_t cells, reference_values *values,
+                            reference_values *bound, error *err)
+{
+    status s = check_node(g, index, values, bound, err);
+    if (s == STATUS_OK) {
+        const node *n = &g->nodes[index];
+        operands o = {g, n, values->data, bound ? bound->data : NULL, cells, NULL};
+        operators[n->op](&o);
+    }
+    return s;
+}
+
+status reference_run_winograd(const graph *g, size_t index, uint32_t cells,
+                              reference_values *values, reference_values *bound, error *err)
+{
+    status s = check_node(g, index, values, bound, err);
+    double *errors[CONV2D_MAX_BRANCHES] = {NULL};
+    if (s != STATUS_OK) {
+        return s;
+    }
+    const node *n = &g->nodes[index];
+    if (n->op != OP_CONV2D || n->attributes.conv.repeat) {
+        return error_set(err, STATUS_ARGUMENT, "node %s is no convolution by itself", n->name);
+    }
+    operands o = {g, n, values->data, bound->data, cells, errors};
+    for (int b = 0; s == STATUS_OK && b < n->attributes.conv.branches; b++) {
+        s = winograd_errors(&o, b, &values->alloc, &errors[b], err);
+    }
+    if (s == STATUS_OK) {
+        operators[n->op](&o);
+    }
+    for (int b = 0; b < n->attributes.conv.branches; b++) {
+        memory_release(&values->alloc, errors[b]);
+    }
+    return s;
 }
 
 status reference_run_node(const graph *g, size_t index, reference_values *values,

@@ -100,8 +100,10 @@ static status verify_node(verification *v, const plan_step *step, error *err)
                    shape_elements(g->values[id].shape) * sizeof(float));
         }
     }
-    status code =
-        reference_run_sample(g, (size_t)step->node, v->cells, &v->expected, &v->bound, err);
+    const size_t index = (size_t)step->node;
+    status code = step->winograd
+                      ? reference_run_winograd(g, index, v->cells, &v->expected, &v->bound, err)
+                      : reference_run_sample(g, index, v->cells, &v->expected, &v->bound, err);
     if (code != STATUS_OK) {
         return code;
     }

@@ -34,7 +34,10 @@ void compare_node(const char *name, const plan *p, size_t index, const reference
         memcpy(expected->data[v], got_values->data[v],
                shape_elements(g->values[v].shape) * sizeof(float));
     }
-    assert_status_ok(reference_run_node(g, index, expected, bound, &err), err);
+    const status s = plan_node_is_winograd(p, (int)index)
+                         ? reference_run_winograd(g, index, 0, expected, bound, &err)
+                         : reference_run_node(g, index, expected, bound, &err);
+    assert_status_ok(s, err);
     for (int o = 0; o < n->output_count; o++) {
         const int v = n->outputs[o];
         if (v == GRAPH_NONE) {

@@ -122,6 +122,7 @@ status network_plan(network *n, error *err)
         };
     }
     plan_options options = {.precision = n->precision,
+                            .winograd = n->winograd,
                             .keep_outputs = n->keep_outputs,
                             .keep_all = n->keep_all,
                             .max_detections = n->max_detections,

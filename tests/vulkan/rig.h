@@ -43,6 +43,7 @@ typedef struct network {
     uint32_t max_batch, slots, max_detections;
     bool keep_all, keep_outputs;
     plan_precision precision;
+    plan_winograd winograd;
     plan_vendor vendor; /* plan as for a device of theirs; 0: for the device */
     const uint8_t *choices;
     size_t choice_count;

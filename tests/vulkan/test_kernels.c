@@ -72,14 +72,15 @@ static void run_batches(const char *name, network *n, const float *const inputs[
     }
 }
 
-static void run_graph(const char *name, graph *g, plan_precision precision)
+static void run_plan(const char *name, graph *g, plan_precision precision, plan_winograd winograd)
 {
     error err = {0};
     network n = {.graph = g,
                  .max_batch =
                      precision == PLAN_FP32 ? MAX_BATCH : 3, /* where it repeats, it may be less */
                  .keep_all = true,
-                 .precision = precision};
+                 .precision = precision,
+                 .winograd = winograd};
     buffers b;
     const uint64_t count = shape_elements(g->values[g->input].shape);
     float *inputs[2] = {malloc(count * sizeof(float)), malloc(count * sizeof(float))};
@@ -100,6 +101,11 @@ static void run_graph(const char *name, graph *g, plan_precision precision)
     free(inputs[0]);
     free(inputs[1]);
     rig_assert_silent();
+}
+
+static void run_graph(const char *name, graph *g, plan_precision precision)
+{
+    run_plan(name, g, precision, WINOGRAD_NEVER);
 }
 
 /* The reference then computes with the weights that the device has. What no output asks for is
@@ -127,6 +133,9 @@ static void run_cases(void **state)
         graph *g = NULL;
         assert_status_ok(kernel_case_build(c, &allocator_default, SEED + i, &g, &err), err);
         run_graph(c->name, g, PLAN_FP32);
+        if (c->op == OP_CONV2D && c->kernel_h == 3) {
+            run_plan(c->name, g, PLAN_FP32, WINOGRAD_ALWAYS);
+        }
         run_halves(c->name, g);
         graph_destroy(g);
         ran++;
@@ -145,6 +154,7 @@ static void test_network(void **state)
     run_graph("network as imported", g, PLAN_FP32);
     assert_status_ok(passes_run(g, &err), err);
     run_graph("network after the passes", g, PLAN_FP32);
+    run_plan("network after the passes, Winograd", g, PLAN_FP32, WINOGRAD_ALWAYS);
     run_halves("network after the passes, fp16", g);
     graph_destroy(g);
 }

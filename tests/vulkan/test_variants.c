@@ -20,6 +20,7 @@ typedef struct trial {
     const char *name;
     graph *graph;
     plan_precision precision;
+    plan_winograd winograd;
     float *input;
     uint64_t seen[MAX_SEEN];
     size_t seen_count;
@@ -133,6 +134,7 @@ static void make_plan(const trial *t, const attempt *a, network *n, uint8_t choi
                    .max_batch = BATCH,
                    .keep_all = true,
                    .precision = t->precision,
+                   .winograd = t->winograd,
                    .vendor = a->vendor};
     assert_status_ok(network_plan(n, &err), err);
     assert_true(n->plan->tunable_count <= MAX_STEPS);
@@ -219,10 +221,10 @@ static size_t most_candidates(plan_precision precision)
     return precision == PLAN_FP32 ? 1 : 0;
 }
 
-static void run_graph(const char *name, graph *g, plan_precision precision)
+static void run_plans(const char *name, graph *g, plan_precision precision, plan_winograd winograd)
 {
     error err = {0};
-    trial t = {.name = name, .graph = g, .precision = precision};
+    trial t = {.name = name, .graph = g, .precision = precision, .winograd = winograd};
     const uint64_t count = shape_elements(g->values[g->input].shape);
     enum { SETS = 5 };
     reference_values *const all[SETS] = {&t.first[0], &t.first[1], &t.again, &t.expected, &t.bound};
@@ -239,6 +241,29 @@ static void run_graph(const char *name, graph *g, plan_precision precision)
     free(t.input);
     networks_run++;
     rig_assert_silent();
+}
+
+/* whether any convolution goes by way of Winograd when all that can do */
+static bool winograd_goes(graph *g)
+{
+    error err = {0};
+    network n = {.graph = g, .winograd = WINOGRAD_ALWAYS};
+    bool goes = false;
+    assert_status_ok(network_plan(&n, &err), err);
+    for (size_t i = 0; i < g->node_count; i++) {
+        goes = goes || plan_node_is_winograd(n.plan, (int)i);
+    }
+    network_close(&n);
+    return goes;
+}
+
+/* Either way of adding up is one order for all candidates and vendors. */
+static void run_graph(const char *name, graph *g, plan_precision precision)
+{
+    run_plans(name, g, precision, WINOGRAD_NEVER);
+    if (precision == PLAN_FP32 && winograd_goes(g)) {
+        run_plans(name, g, precision, WINOGRAD_ALWAYS);
+    }
 }
 
 static void test_cases(void **state)

@@ -1,0 +1,398 @@
+/* Winograd convolution, shaders/winograd.glsl: three steps for each band of rows of tiles. What
+ * lies between them takes several times the map's room, so a band is as large as a share of the
+ * arena allows; one band's source is transformed while the other's output is.
+ *
+ * Its sums are others than the direct kernels' (reference_run_winograd), so whether a convolution
+ * is computed this way follows from its shape, the target and plan_options.winograd alone, and
+ * never from a choice among candidates: where it is, all candidates are of this family. */
+#include "engine/plan/conv.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum { SIZE_TILES, SIZE_BLOCKS };
+/* of one picture's part of the arena, in words, that a band's numbers may take */
+enum { BAND_WORDS = 640 * 1024 };
+enum { MAX_SIDE = 8192, MAX_BATCH = 4096 };
+
+static_assert(sizeof(struct winograd_output_push) <= PLAN_MAX_PUSH * 4, "what every device has");
+
+/* What an invocation of the product computes. */
+typedef struct product_tile {
+    uint32_t tiles, blocks; /* of four output channels */
+} product_tile;
+
+enum { SHAPES = 5 };
+static const product_tile shapes[SHAPES] = {{8, 4}, {4, 4}, {8, 2}, {4, 2}, {2, 2}};
+
+typedef struct tiling {
+    uint32_t across, down; /* tiles of the map */
+    uint32_t inputs;       /* channels, in whole fours */
+    uint32_t blocks;       /* of output channels, all branches */
+    uint32_t band;         /* rows of tiles at once */
+} tiling;
+
+static tiling tiling_make(const convolution *c)
+{
+    tiling t = {.across = (uint32_t)ceil_divide(c->width, WINOGRAD_TILE),
+                .down = (uint32_t)ceil_divide(c->height, WINOGRAD_TILE),
+                .inputs = round_up4(c->branches[0].source.channels)};
+    for (uint32_t i = 0; i < c->branch_count; i++) {
+        t.blocks += blocks_of(c->branches[i].channels);
+    }
+    uint64_t row = (uint64_t)WINOGRAD_ELEMENTS * t.across * (t.inputs + 4 * t.blocks);
+    uint64_t rows = BAND_WORDS / row;
+    rows = rows < 1 ? 1 : rows < t.down ? rows : t.down;
+    t.band = (uint32_t)ceil_divide(t.down, ceil_divide(t.down, rows)); /* bands of one size */
+    return t;
+}
+
+/* --- whether --- */
+
+static bool is_float(const place *p)
+{
+    return p->element == ELEMENT_F32;
+}
+
+/* All branches read one source, and everything is stored as floats. */
+static bool branches_fit(const builder *b, const convolution *c)
+{
+    const place *source = &c->branches[0].source;
+    bool fit = b->weight_element == ELEMENT_F32 && is_float(source) && place_aligned(source);
+    for (uint32_t i = 0; i < c->branch_count; i++) {
+        const branch *br = &c->branches[i];
+        fit = fit && br->source.buffer == source->buffer && br->source.offset == source->offset &&
+              (!br->wants_map || is_float(&br->map)) &&
+              (!br->wants_pooled || is_float(&br->second));
+    }
+    return fit;
+}
+
+static bool window_fits(const convolution *c)
+{
+    const window *w = &c->window;
+    return w->kernel_h == 3 && w->kernel_w == 3 && w->stride_h == 1 && w->stride_w == 1 &&
+           w->dilation_h == 1 && w->dilation_w == 1 && c->groups == 1 && c->repeat == 0 &&
+           c->height <= MAX_SIDE && c->width <= MAX_SIDE && w->pad_top <= MAX_SIDE &&
+           w->pad_left <= MAX_SIDE;
+}
+
+/* Numbers of the batch are counted in 32 bits. */
+static bool sizes_fit(const tiling *t)
+{
+    uint64_t channels = t->inputs > 4 * t->blocks ? t->inputs : 4 * t->blocks;
+    return (uint64_t)t->band * t->across * channels * WINOGRAD_ELEMENTS < UINT32_MAX / MAX_BATCH;
+}
+
+/* --- what it costs, in multiply-adds of an invocation --- */
+
+/* of reading or writing four numbers: a GPU serves a warp's in the time of as many multiply-adds, a
+ * processor one lane after the other */
+static double access_cost(const builder *b)
+{
+    return b->target.vendor == VENDOR_SOFTWARE ? 64 : 16;
+}
+
+static uint32_t product_lanes(const builder *b)
+{
+    return b->target.vendor == VENDOR_SOFTWARE ? 8 : 64;
+}
+
+/* of the products of a band, for so many pictures */
+static double product_cost(const builder *b, const convolution *c, const tiling *t,
+                           const product_tile *tile, uint32_t batch)
+{
+    uint32_t lanes = product_lanes(b);
+    uint64_t tiles = (uint64_t)t->band * t->across * batch;
+    double few = b->target.vendor == VENDOR_SOFTWARE ? 4 : 256; /* workgroups that leave it idle */
+    double groups = 0;
+    for (uint32_t i = 0; i < c->branch_count; i++) {
+        groups += (double)ceil_divide(blocks_of(c->branches[i].channels), tile->blocks);
+    }
+    groups *= WINOGRAD_ELEMENTS * (double)ceil_divide(tiles, lanes * tile->tiles);
+    double one = t->inputs / 4.0 *
+                     (access_cost(b) * (tile->tiles + 4.0 * tile->blocks) +
+                      16.0 * tile->tiles * tile->blocks) +
+                 access_cost(b) * tile->tiles * tile->blocks;
+    return (groups > few ? groups : few) * lanes * one;
+}
+
+typedef struct ranked {
+    const product_tile *shape;
+    double cost;
+} ranked;
+
+static int compare_ranked(const void *x, const void *y)
+{
+    const ranked *a = x, *b = y;
+    return a->cost < b->cost ? -1 : a->cost > b->cost ? 1 : a->shape < b->shape ? -1 : 1;
+}
+
+/* Cheapest first, but on a processor, which compiles for as long as it computes some pictures, the
+ * first of the list: one pipeline for all convolutions. */
+static void rank_shapes(const builder *b, const convolution *c, const tiling *t, ranked out[SHAPES])
+{
+    uint32_t kept = b->target.vendor == VENDOR_SOFTWARE ? 1 : 0;
+    uint32_t batch = b->p->options.batch ? b->p->options.batch : 1;
+    for (uint32_t i = 0; i < SHAPES; i++) {
+        out[i] = (ranked){&shapes[i], product_cost(b, c, t, &shapes[i], batch)};
+    }
+    qsort(out + kept, SHAPES - kept, sizeof *out, compare_ranked);
+}
+
+/* A rule of thumb for software drivers, for one picture whatever the batch. GPUs are left to who
+ * asks for it: by the same counts it would gain where channels are many, and nobody has measured
+ * it. */
+static bool pays(const builder *b, const convolution *c, const tiling *t)
+{
+    /* what the direct kernel reads for a row of taps, and its multiply-adds */
+    enum { DIRECT_READS = 44, DIRECT_SUMS = 1536 };
+    double bands = (double)ceil_divide(t->down, t->band);
+    double transforms =
+        (double)t->down * t->across * access_cost(b) * (72.0 * t->inputs / 4 + 52.0 * t->blocks);
+    double direct = 9.0 * c->height * c->width * t->inputs * 4 * t->blocks *
+                    (1 + access_cost(b) * DIRECT_READS / DIRECT_SUMS);
+    return b->target.vendor == VENDOR_SOFTWARE &&
+           bands * product_cost(b, c, t, &shapes[0], 1) + transforms < direct;
+}
+
+bool conv_takes_winograd(const builder *b, const convolution *c)
+{
+    plan_winograd wish = b->p->options.winograd;
+    if (wish == WINOGRAD_NEVER || !window_fits(c) || !branches_fit(b, c)) {
+        return false;
+    }
+    tiling t = tiling_make(c);
+    return sizes_fit(&t) && (wish == WINOGRAD_ALWAYS || pays(b, c, &t));
+}
+
+/* --- candidates --- */
+
+static void propose_winograd(const builder *b, const convolution *c, conv_candidates *out)
+{
+    const tiling t = tiling_make(c);
+    ranked all[SHAPES];
+    rank_shapes(b, c, &t, all);
+    for (uint32_t i = 0; i < SHAPES; i++) {
+        conv_propose(out, &(conv_candidate){.family = &conv_winograd,
+                                            .rank = (int)i,
+                                            .sizes = {all[i].shape->tiles, all[i].shape->blocks}});
+    }
+}
+
+/* --- emission --- */
+
+/* One band's steps, and what they hand on. */
+typedef struct band {
+    const convolution *c;
+    const conv_candidate *chosen;
+    const tiling *t;
+    uint32_t first_row, tiles;
+    place source, product;   /* one "pixel" an element and channel */
+    const uint64_t *records; /* of the branches, in the weights */
+    uint64_t kernel_words;
+} band;
+
+enum { LANES = 32, SOFTWARE_LANES = 16 };
+
+static uint32_t tile_lanes(const builder *b)
+{
+    return b->target.vendor == VENDOR_SOFTWARE ? SOFTWARE_LANES : LANES;
+}
+
+/* channels' fours that a workgroup of the transforms takes */
+static uint32_t block_lanes(const builder *b)
+{
+    return b->target.vendor == VENDOR_SOFTWARE ? 1 : 4;
+}
+
+static status begin_step(builder *b, const convolution *c, const char *shader, plan_step **out)
+{
+    status s = builder_step(b, KERNEL_CONV2D, shader, c->node, c->name, out);
+    if (s == STATUS_OK) {
+        (*out)->winograd = true;
+    }
+    return s;
+}
+
+static status emit_input(builder *b, const band *o, int after)
+{
+    const branch *br = &o->c->branches[0];
+    uint32_t lanes = tile_lanes(b), blocks = o->t->inputs / 4;
+    struct winograd_input_push push = {
+        .source_words = (uint32_t)b->p->buffers[br->source.buffer].words,
+        .source_offset = br->source.offset,
+        .source_width = br->source.width,
+        .source_height = br->source.height,
+        .source_blocks = br->source.stride / 4,
+        .pad = o->c->window.pad_top << 16 | o->c->window.pad_left,
+        .tiles = o->tiles,
+        .tiles_x = o->t->across,
+        .first_row = o->first_row,
+        .blocks = blocks,
+        .block_groups = (uint32_t)ceil_divide(blocks, block_lanes(b)),
+    };
+    plan_step *step;
+    status s = begin_step(b, o->c, "winograd_input", &step);
+    if (s != STATUS_OK) {
+        return s;
+    }
+    step_push(step, &push, sizeof push);
+    step_offset(step, offsetof(struct winograd_input_push, source), br->source.buffer);
+    step_offset(step, offsetof(struct winograd_input_push, target), o->source.buffer);
+    step_constant(step, SPEC_WINOGRAD_LANES, lanes);
+    step_reads(step, br->source.buffer,
+               (uint64_t)o->tiles * WINOGRAD_TILE * WINOGRAD_TILE * o->t->inputs);
+    if (after != GRAPH_NONE) {
+        step_reads(step, after, 0); /* only then may it take the room of the band before */
+    }
+    step_writes(step, o->source.buffer, place_words(&o->source));
+    step->variant = "winograd 4x4 input";
+    step->flops = (uint64_t)o->tiles * o->t->inputs * 12 * 22;
+    s = step_rows(b, step, lanes * block_lanes(b), o->tiles, lanes, push.block_groups);
+    step_finish(b, step);
+    return s;
+}
+
+static status emit_product(builder *b, const band *o)
+{
+    const convolution *c = o->c;
+    uint32_t blocks = o->chosen->sizes[SIZE_BLOCKS], lanes = product_lanes(b);
+    uint32_t first = 0;
+    struct winograd_product_push push = {
+        .tiles = o->tiles, .input_blocks = o->t->inputs / 4, .blocks = o->t->blocks};
+    plan_step *step;
+    status s = begin_step(b, c, "winograd_product", &step);
+    if (s != STATUS_OK) {
+        return s;
+    }
+    for (uint32_t i = 0; i < c->branch_count; i++) {
+        push.column_groups += (uint32_t)ceil_divide(blocks_of(c->branches[i].channels), blocks);
+        push.branch[i] =
+            (struct winograd_columns){(uint32_t)o->records[i], first, push.column_groups};
+        first += blocks_of(c->branches[i].channels);
+    }
+    step->weight_bytes = 4 * o->kernel_words;
+    step_push(step, &push, sizeof push);
+    step_offset(step, offsetof(struct winograd_product_push, source), o->source.buffer);
+    step_offset(step, offsetof(struct winograd_product_push, target), o->product.buffer);
+    step_constant(step, SPEC_WINOGRAD_LANES, lanes);
+    step_constant(step, SPEC_WINOGRAD_TILES, o->chosen->sizes[SIZE_TILES]);
+    step_constant(step, SPEC_WINOGRAD_BLOCKS, blocks);
+    step_reads(step, o->source.buffer, place_words(&o->source));
+    step_writes(step, o->product.buffer, place_words(&o->product));
+    step->flops = 2 * (uint64_t)o->tiles * WINOGRAD_ELEMENTS * o->t->inputs * 4 * o->t->blocks;
+    step->variant = region_format(b->p->memory, "winograd 4x4 tile %ux%u",
+                                  o->chosen->sizes[SIZE_TILES], 4 * blocks);
+    if (!step->variant) {
+        return error_set(b->err, STATUS_MEMORY, "out of memory while planning");
+    }
+    s = step_rows(b, step, lanes, o->tiles, o->chosen->sizes[SIZE_TILES] * lanes,
+                  WINOGRAD_ELEMENTS * push.column_groups);
+    step_finish(b, step);
+    return s;
+}
+
+static status emit_output(builder *b, const band *o)
+{
+    const convolution *c = o->c;
+    uint32_t lanes = tile_lanes(b), first = 0;
+    uint32_t rows = o->tiles / o->t->across * WINOGRAD_TILE;
+    uint32_t left = c->height - o->first_row * WINOGRAD_TILE;
+    struct winograd_output_push push = {.tiles = o->tiles,
+                                        .tiles_x = o->t->across,
+                                        .first_row = o->first_row,
+                                        .width = c->width,
+                                        .height = c->height,
+                                        .pool_edges = conv_pool_edges(c),
+                                        .blocks = o->t->blocks};
+    plan_step *step;
+    status s = begin_step(b, c, "winograd_output", &step);
+    if (s != STATUS_OK) {
+        return s;
+    }
+    for (uint32_t i = 0; i < c->branch_count; i++) {
+        uint32_t own = blocks_of(c->branches[i].channels);
+        push.block_groups += (uint32_t)ceil_divide(own, block_lanes(b));
+        push.branch[i] = (struct conv2d_branch){
+            .source = first, .record = (uint32_t)o->records[i], .group_end = push.block_groups};
+        first += own;
+    }
+    step_push(step, &push, sizeof push);
+    step_offset(step, offsetof(struct winograd_output_push, source), o->product.buffer);
+    step_reads(step, o->product.buffer, place_words(&o->product));
+    for (uint32_t i = 0; i < c->branch_count; i++) {
+        conv_targets(step, c, i, offsetof(struct winograd_output_push, branch),
+                     o->first_row * WINOGRAD_TILE, rows < left ? rows : left);
+    }
+    step_constant(step, SPEC_WINOGRAD_LANES, lanes);
+    step_constant(step, SPEC_WINOGRAD_ANY, conv_any_activation(c));
+    step_constant(step, SPEC_WINOGRAD_SCALAR, conv_moves_scalars(c));
+    step->flops = (uint64_t)o->tiles * 4 * o->t->blocks * (10 * 18 + 16);
+    step->variant = "winograd 4x4 output";
+    s = step_rows(b, step, lanes * block_lanes(b), o->tiles, lanes, push.block_groups);
+    step_finish(b, step);
+    return s;
+}
+
+/* A buffer for one band's numbers: a "pixel" an element and tile. */
+static status band_place(builder *b, const char *what, const band *o, uint32_t channels, place *out)
+{
+    const char *name = region_format(b->p->memory, "%s (%s %u)", o->c->name, what, o->first_row);
+    if (!name) {
+        return error_set(b->err, STATUS_MEMORY, "out of memory while planning");
+    }
+    *out = (place){.element = ELEMENT_F32,
+                   .stride = channels,
+                   .height = WINOGRAD_ELEMENTS,
+                   .width = o->tiles,
+                   .channels = channels};
+    return builder_pixels(b, name, GRAPH_NONE, out);
+}
+
+static status emit_band(builder *b, band *o, int after)
+{
+    status s = band_place(b, "transformed", o, o->t->inputs, &o->source);
+    if (s == STATUS_OK) {
+        s = band_place(b, "products", o, 4 * o->t->blocks, &o->product);
+    }
+    if (s == STATUS_OK) {
+        s = emit_input(b, o, after);
+    }
+    if (s == STATUS_OK) {
+        s = emit_product(b, o);
+    }
+    return s == STATUS_OK ? emit_output(b, o) : s;
+}
+
+static status emit_winograd(builder *b, const convolution *c, const conv_candidate *chosen)
+{
+    const tiling t = tiling_make(c);
+    uint64_t records[CONV2D_BRANCHES] = {0};
+    band o = {.c = c, .chosen = chosen, .t = &t, .records = records};
+    for (uint32_t i = 0; i < c->branch_count; i++) {
+        plan_pack *pack;
+        uint64_t words =
+            (uint64_t)WINOGRAD_ELEMENTS * t.inputs * 4 * blocks_of(c->branches[i].channels);
+        status s = conv_pack(b, c, &c->branches[i], PACK_WINOGRAD, words, &pack);
+        if (s != STATUS_OK) {
+            return s;
+        }
+        records[i] = pack->offset;
+        o.kernel_words += pack->words;
+    }
+    int after = GRAPH_NONE;
+    for (uint32_t row = 0; row < t.down; row += t.band) {
+        o.first_row = row;
+        o.tiles = (t.down - row < t.band ? t.down - row : t.band) * t.across;
+        status s = emit_band(b, &o, after);
+        if (s != STATUS_OK) {
+            return s;
+        }
+        after = o.product.buffer;
+        o.kernel_words = 0; /* read again, counted once */
+    }
+    return STATUS_OK;
+}
+
+const conv_family conv_winograd = {propose_winograd, emit_winograd};
