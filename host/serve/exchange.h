@@ -61,6 +61,7 @@ typedef struct exchange {
     size_t body_size, body_capacity;
     uint64_t body_seen;  /* bytes that came, kept or not */
     bool begun, refused; /* refused: answered without its body, which is read and dropped */
+    bool unsound;        /* the head: where the body ends is unknown */
     bool handled;
     atomic_int state;
     struct MHD_Response *response;

@@ -10,6 +10,7 @@
 #include "host/serve/exchange.h"
 
 #include "host/serve/address.h"
+#include "host/serve/framing.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -17,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -43,10 +45,25 @@ static peer *peer_of(struct MHD_Connection *connection)
     return info ? info->socket_context : NULL;
 }
 
+/* What is asked for, without the server's own address where that stands before it (RFC 9112, 3.2.2:
+ * clients of a proxy say it). */
+static const char *target_of(const char *uri)
+{
+    const size_t scheme = strncasecmp(uri, "http://", 7) == 0    ? 7
+                          : strncasecmp(uri, "https://", 8) == 0 ? 8
+                                                                 : 0;
+    if (scheme == 0) {
+        return uri;
+    }
+    uri += scheme + strcspn(uri + scheme, "/?");
+    return *uri ? uri : "/";
+}
+
 static void *on_uri(void *user, const char *uri, struct MHD_Connection *connection)
 {
     http *h = user;
     peer *l = peer_of(connection);
+    uri = target_of(uri);
     size_t length = strcspn(uri, "?");
     exchange *e = l ? calloc(1, sizeof *e) : NULL;
     char *text = malloc(2 * (length + 1) + strlen(uri + length) + 1);
@@ -67,6 +84,7 @@ static void *on_uri(void *user, const char *uri, struct MHD_Connection *connecti
         e->pairs = e->cut + length + 1;
         memcpy(e->pairs, uri + length + 1, strlen(uri + length + 1) + 1);
     }
+    e->request.arrived_ns = serve_now();
     e->request.server = h->server;
     e->request.path = e->path;
     e->request.method = e->method;
@@ -130,7 +148,7 @@ static uint64_t content_length(const exchange *e)
     return text ? strtoull(text, NULL, 10) : 0; /* its form is the library's business */
 }
 
-static void begin(exchange *e, const char *method)
+static void begin(exchange *e, const char *method, const char *version)
 {
     const char *reason = NULL;
     server *s = e->http->server;
@@ -139,6 +157,13 @@ static void begin(exchange *e, const char *method)
     e->request.arrived_ns = serve_now();
     e->request.deadline_ns = e->request.arrived_ns + s->params->timeout_ns;
     (void)snprintf(e->method, sizeof e->method, "%s", strcmp(method, "HEAD") == 0 ? "GET" : method);
+    const unsigned unsound = framing_check(e->connection, version, &reason);
+    if (unsound) {
+        e->unsound = true;
+        request_header_add(&e->request, MHD_HTTP_HEADER_CONNECTION, "close");
+        refuse(e, unsound, unsound == 501 ? "unsupported" : "request", reason);
+        return;
+    }
     if (is_preflight(e)) {
         answer_preflight(e);
         return;
@@ -236,11 +261,11 @@ static enum MHD_Result conclude(exchange *e)
     return MHD_YES;
 }
 
-/* A refusal goes out before the body where the client waits to be asked for it, or where the body
- * is too large to be read for nothing; the connection ends with it. */
+/* A refusal goes out before the body where nobody knows where that ends, where the client waits to
+ * be asked for it, or where it is too large to be read for nothing; the connection ends with it. */
 static bool answers_early(const exchange *e)
 {
-    return e->refused && (request_header(&e->request, MHD_HTTP_HEADER_EXPECT) ||
+    return e->refused && (e->unsound || request_header(&e->request, MHD_HTTP_HEADER_EXPECT) ||
                           content_length(e) > DROPPED_BODIES * e->http->server->params->max_body);
 }
 
@@ -249,12 +274,12 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
                                   size_t *upload_size, void **context)
 {
     exchange *e = *context;
-    (void)user, (void)connection, (void)url, (void)version;
+    (void)user, (void)connection, (void)url;
     if (!e) {
         return MHD_NO;
     }
     if (!e->begun) {
-        begin(e, method);
+        begin(e, method, version);
         return answers_early(e) ? send_answer(e) : MHD_YES;
     }
     if (*upload_size > 0) {
@@ -267,6 +292,18 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
     return conclude(e);
 }
 
+/* What the library cannot read (a line without a colon, a chunk without a size) it refuses by
+ * itself with a page of its own, and ends the connection "with an error" once that is sent. */
+static bool refused_by_library(exchange *e, enum MHD_RequestTerminationCode how)
+{
+    const union MHD_ConnectionInfo *info =
+        e->code == 0 && how == MHD_REQUEST_TERMINATED_WITH_ERROR
+            ? MHD_get_connection_info(e->connection, MHD_CONNECTION_INFO_HTTP_STATUS)
+            : NULL;
+    e->code = info ? info->http_status : e->code;
+    return info != NULL;
+}
+
 static void on_completed(void *user, struct MHD_Connection *connection, void **context,
                          enum MHD_RequestTerminationCode how)
 {
@@ -277,8 +314,9 @@ static void on_completed(void *user, struct MHD_Connection *connection, void **c
     }
     *context = NULL;
     set_phase(e->peer, PEER_HEAD);
-    metrics_request(&e->http->server->metrics, e, how == MHD_REQUEST_TERMINATED_COMPLETED_OK);
-    access_log_request(&e->http->server->log, e, how == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+    const bool sent = how == MHD_REQUEST_TERMINATED_COMPLETED_OK || refused_by_library(e, how);
+    metrics_request(&e->http->server->metrics, e, sent);
+    access_log_request(&e->http->server->log, e, sent);
     if (e->response) {
         MHD_destroy_response(e->response);
     }
@@ -490,8 +528,8 @@ bool http_start(http *h, char *message, size_t message_size)
         MHD_OPTION_URI_LOG_CALLBACK, on_uri, h, MHD_OPTION_NOTIFY_COMPLETED, on_completed, h,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)h->server->params->max_connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)HEAD_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
-        MHD_OPTION_END);
+        (size_t)HEAD_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 0 /* framing.c is stricter */,
+        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
     if (!h->daemon) {
         (void)snprintf(message, message_size, "the HTTP library does not start: %s",
                        h->said[0] ? h->said : "no memory or no threads");

@@ -78,6 +78,64 @@ def lengths_that_lie(server):
         connection.close()
 
 
+def heads_of_two_minds(server):
+    """What a proxy may read otherwise than we do is refused, and what follows is no second request."""
+    inner = b"GET /metrics HTTP/1.1\r\nHost: test\r\n\r\n"
+    chunks = b"1\r\nx\r\n0\r\n\r\n"
+    post = "POST /v1/detect HTTP/1.1\r\nHost: test\r\n"
+    for text, code, said in (
+        (f"{post}Content-Length : {len(inner)}", 400, "blank"),
+        (f"{post}Content-Length\t: {len(inner)}", 400, "blank"),
+        (f"{post}Content-Length: 4\r\nContent-Length: {len(inner) + 4}", 400, "Content-Length"),
+        (f"{post}Content-Length: 4\r\ncontent-length: 4", 400, "Content-Length"),
+        (f"{post}Content-Length: 4\r\nTransfer-Encoding: chunked", 400, "exclude"),
+        (f"{post}Transfer-Encoding: chunked\r\nTransfer-Encoding: identity", 400, "Transfer-Encoding"),
+        (f"{post}Transfer-Encoding: xchunked", 501, "chunked"),
+        (f"{post}Transfer-Encoding: gzip, chunked", 501, "chunked"),
+        (f"{post}Transfer-Encoding:", 501, "chunked"),
+        (f"{post}X: a\x01b", 400, "control"),
+        (f"{post}X: a\rContent-Length: 4", 400, "control"),
+        (f"{post}Host: other", 400, "Host"),
+        ("GET /v1/info HTTP/1.1\r\nX: y", 400, "Host"),
+        ("POST /v1/detect HTTP/1.0\r\nTransfer-Encoding: chunked", 400, "HTTP/1.0"),
+    ):
+        connection = Connection(server.port, 10)
+        connection.send(text.encode() + b"\r\n\r\n" + (chunks if "chunked" in text else b"") + inner)
+        answer = connection.answer()
+        assert answer.code == code and said in answer.error()["message"], (text, answer.code, answer.body)
+        assert answer.headers["connection"] == "close" and connection.closed(), text
+        connection.close()
+    connection = Connection(server.port)
+    connection.send(head("POST", "/v1/detect", {"Transfer-Encoding": "Chunked"}) + chunks)
+    assert connection.answer().code == 400  # the picture
+    for target in ("http://test/v1/info", "HTTP://test:1/v1/info?", "https://test/v1/info", "http://test", "http://test/"):
+        connection.send(head("GET", target))
+        assert connection.answer().code == 200, target
+    connection.close()
+
+
+def refusals_of_the_library_are_counted(server):
+    """What it cannot read it refuses itself: no client has gone."""
+    aborted = server.metric('vkdet_requests_total{outcome="aborted"}')
+    for text, code in (
+        (b"GET /v1/info HTTP/1.1\r\nHost test\r\n\r\n", 400),
+        (head("POST", "/v1/detect", {"Transfer-Encoding": "chunked"}) + b"zz\r\n", 400),
+        (head("POST", "/v1/detect", {"Content-Length": "1e3"}), 400),
+        (head("POST", "/v1/detect", {"Content-Length": "9" * 30}), 413),
+    ):
+        route = "/v1/detect" if b"chunked" in text else "none"
+        name = f'vkdet_http_requests_total{{route="{route}",code="{code}"}}'
+        before = server.metric(name)
+        connection = Connection(server.port, 10)
+        connection.send(text)
+        data = connection.socket.recv(65536)
+        assert data.startswith(b"HTTP/1.1 %d" % code), data
+        connection.close()
+        server.idle()
+        assert server.metric(name) == before + 1, text
+    assert server.metric('vkdet_requests_total{outcome="aborted"}') == aborted
+
+
 def too_large_a_body(server):
     for size in ((1 << 20) + 1, 3 << 20):  # read and dropped, so that the client reads its answer
         connection = Connection(server.port)
@@ -296,6 +354,8 @@ tests = [
     one_byte_at_a_time,
     chunked_bodies,
     lengths_that_lie,
+    heads_of_two_minds,
+    refusals_of_the_library_are_counted,
     too_large_a_body,
     heads_without_end,
     garbage,
