@@ -7,6 +7,7 @@
 #include "host/serve/server.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -162,7 +163,12 @@ static serve_outcome serve(server *s, char *message, size_t size)
         return SERVE_NETWORK;
     }
     block_signals(&signals, &before);
-    outcome = open_devices(s, message, size);
+    if (!access_log_start(&s->log)) {
+        (void)snprintf(message, size, "out of memory or threads for the access log");
+        outcome = SERVE_DEVICE;
+    } else {
+        outcome = open_devices(s, message, size);
+    }
     if (outcome == SERVE_GOOD && !http_start(s->http, message, size)) {
         outcome = SERVE_NETWORK;
     }
@@ -179,7 +185,8 @@ static serve_outcome serve(server *s, char *message, size_t size)
 
 serve_outcome serve_run(const serve_params *params)
 {
-    server s = {.params = params, .log = {.lock = PTHREAD_MUTEX_INITIALIZER}};
+    server s = {.params = params,
+                .log = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER}};
     char message[2048] = "";
     serve_outcome outcome = serve(&s, message, sizeof message);
     if (outcome != SERVE_GOOD) {
@@ -189,7 +196,12 @@ serve_outcome serve_run(const serve_params *params)
     pool_destroy(s.pool);
     batcher_destroy(s.batcher);
     repository_close(&s.models);
-    access_log_close(&s.log);
+    const uint64_t lost = access_log_close(&s.log);
+    if (lost > 0) {
+        (void)snprintf(message, sizeof message, "--access-log %s: %" PRIu64 " lines were lost",
+                       params->access_log, lost);
+        params->error(params->user, message);
+    }
     free(s.info);
     return outcome;
 }

@@ -137,6 +137,7 @@ static bool served_start(served *s, vkdet_context *context)
                                .max_batch = 2,
                                .max_queue = 16,
                                .max_queue_delay_ns = 1000,
+                               .access_log = "/dev/null",
                                .max_body = 1 << 20,
                                .max_pixels = 1 << 20,
                                .max_held = 1 << 24,

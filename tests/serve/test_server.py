@@ -371,6 +371,51 @@ def log_is_json_lines():
         assert open(log).read() and "secret" not in open(log).read() + open(log + ".1").read()
 
 
+def stalled_reader_of_the_log_stalls_nobody():
+    """More lines than a pipe and the buffers hold, and nobody who reads them: all are answered, the
+    lost ones are counted, the end comes."""
+    with tempfile.TemporaryDirectory() as root:
+        fifo = os.path.join(root, "log")
+        os.mkfifo(fifo)
+        refused_to_start(5, "--access-log " + fifo, "--access-log", fifo, "--port", "0")  # nobody opens it
+        reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+        server = Server(vkdet, *options, "--access-log", fifo)
+        connection = Connection(server.port)
+        asked = 0
+        while server.metric("vkdet_access_log_lost_total") == 0:
+            for _ in range(20):
+                connection.send(head("GET", "/nowhere/" + "x" * 30000))
+                assert connection.answer().code == 404
+                asked += 1
+            assert asked < 2000
+        connection.close()
+        before = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(timeout=60) == 0, time.monotonic() - before
+        assert "lines were lost" in server.said()
+        assert os.read(reader, 8).startswith(b'{"time"')
+        os.close(reader)
+        server.stop()
+    # one that comes back finds whole lines, as many as were not lost
+    server = Server(vkdet, *options, "--access-log", "-")
+    for _ in range(20):
+        assert server.ask("GET", "/nowhere/" + "x" * 30000).code == 404
+    server.process.send_signal(signal.SIGTERM)
+    lines = [json.loads(line) for line in server.process.stdout]
+    assert len(lines) == 20 and server.process.wait(timeout=60) == 0
+
+
+def full_disk_is_counted():
+    if not os.path.exists("/dev/full"):
+        print("SKIPPED serve_full_disk: there is no /dev/full")
+        return
+    server = Server(vkdet, *options, "--access-log", "/dev/full")
+    deadline = time.monotonic() + 30
+    while server.metric("vkdet_access_log_lost_total") == 0:
+        assert time.monotonic() < deadline
+    server.stop()
+
+
 def service_manager_is_told():
     with tempfile.TemporaryDirectory() as root:
         manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -452,6 +497,8 @@ run(
         repository_is_served,
         devices_side_by_side,
         log_is_json_lines,
+    stalled_reader_of_the_log_stalls_nobody,
+    full_disk_is_counted,
         service_manager_is_told,
         drain_answers_what_has_begun,
         second_signal_ends_at_once,
