@@ -30,17 +30,33 @@ static void on_ready(void *user, const char *address)
     (void)fflush(stdout);
 }
 
-/* "a,b" into a list that points into `text` */
+/* "a,b" into a list that points into `text`; no empty entry */
 static bool read_devices(char *text, serve_params *out)
 {
-    char *rest = NULL;
-    for (char *word = strtok_r(text, ",", &rest); word; word = strtok_r(NULL, ",", &rest)) {
-        if (out->device_count == SERVE_DEVICES) {
+    for (char *word = text; word;) {
+        char *comma = strchr(word, ',');
+        if (comma) {
+            *comma = 0;
+        }
+        if (out->device_count == SERVE_DEVICES || !*word) {
             return false;
         }
         out->devices[out->device_count++] = word;
+        word = comma ? comma + 1 : NULL;
     }
-    return out->device_count > 0;
+    return true;
+}
+
+/* What browsers send as Origin, SCHEME://HOST[:PORT] in lower case: another one would match none.
+ */
+static bool is_origin(const char *text)
+{
+    static const char scheme[] = "abcdefghijklmnopqrstuvwxyz0123456789+-.";
+    static const char host[] = "abcdefghijklmnopqrstuvwxyz0123456789-._~:[]";
+    const size_t length = strspn(text, scheme);
+    const char *rest = text + length;
+    return strcmp(text, "*") == 0 || (length > 0 && strncmp(rest, "://", 3) == 0 && rest[3] &&
+                                      rest[3 + strspn(rest + 3, host)] == 0);
 }
 
 static bool read_port(const char *text, uint16_t *out)
@@ -113,6 +129,11 @@ static int check_usage(const settings *s, char *devices, serve_params *p)
     }
     if (s->model && s->model_repository) {
         console_error("serve: --model and --model-repository exclude each other");
+        return EXIT_USAGE;
+    }
+    if (s->cors_origin && !is_origin(s->cors_origin)) {
+        console_error("serve: --cors-origin takes * or what browsers send, such as "
+                      "https://example.org:8443: no path, lower case");
         return EXIT_USAGE;
     }
     if (!read_devices(devices, p)) {

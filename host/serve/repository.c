@@ -1,6 +1,8 @@
 /* Folders of containers. */
 #include "host/serve/repository.h"
 
+#include "host/client/text.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -185,11 +187,27 @@ static char *join(const char *folder, const char *name)
     return path;
 }
 
+/* Names stand in JSON. */
+static bool is_text(const char *name)
+{
+    while (*name) {
+        const size_t length = utf8_length(name);
+        if (length == 0) {
+            return false;
+        }
+        name += length;
+    }
+    return true;
+}
+
 /* version NULL: the container's own */
 static vkdet_status read_container(const reading *r, const char *path, const char *name,
                                    const char *version)
 {
     vkdet_model *model = NULL;
+    if (!is_text(name) || (version && !is_text(version))) {
+        return fail(r, VKDET_ERROR_MODEL, path, "the name is not UTF-8: rename it");
+    }
     vkdet_status status = vkdet_model_open(r->context, path, &model);
     if (status != VKDET_OK) {
         (void)snprintf(r->message, r->size, "%s", vkdet_error_message());
@@ -200,22 +218,35 @@ static vkdet_status read_container(const reading *r, const char *path, const cha
     version = version ? version : info.version;
     for (size_t i = 0; i < r->repository->count; i++) {
         const served_model *m = &r->repository->models[i];
-        if (strcmp(m->name, name) == 0 && strcmp(m->version, version) == 0) {
+        if (strcmp(m->name, name) == 0 && version_compare(m->version, version) == 0) {
+            char reason[256];
+            (void)snprintf(reason, sizeof reason,
+                           "there is another model of that name, and %.80s is the same version as "
+                           "its %.80s",
+                           version, m->version);
             vkdet_model_destroy(model);
-            return fail(r, VKDET_ERROR_MODEL, path,
-                        "there is another model of that name and version");
+            return fail(r, VKDET_ERROR_MODEL, path, reason);
         }
     }
     return add(r->repository, name, version, model, r->message, r->size);
 }
 
+/* A folder is a version; files beside it, such as notes, are none of our business. */
 static vkdet_status read_version(const reading *r, const char *folder, const char *name,
-                                 const char *version)
+                                 const char *version, bool *found)
 {
+    struct stat st;
     char *inner = join(folder, version);
     char *path = inner ? join(inner, "model.vkdet") : NULL;
-    vkdet_status status = path ? read_container(r, path, name, version)
-                               : fail(r, VKDET_ERROR_MEMORY, folder, "out of memory");
+    vkdet_status status = VKDET_OK;
+    if (!path) {
+        status = fail(r, VKDET_ERROR_MEMORY, folder, "out of memory");
+    } else if (stat(inner, &st) != 0) {
+        status = fail(r, VKDET_ERROR_IO, inner, strerror(errno));
+    } else if (S_ISDIR(st.st_mode)) {
+        *found = true;
+        status = read_container(r, path, name, version);
+    }
     free(path);
     free(inner);
     return status;
@@ -228,11 +259,12 @@ static vkdet_status read_model_folder(const reading *r, const char *folder, cons
         return fail(r, VKDET_ERROR_IO, folder, strerror(errno));
     }
     vkdet_status status = VKDET_OK;
-    if (!versions[0]) {
-        status = fail(r, VKDET_ERROR_MODEL, folder, "there is no VERSION/model.vkdet in it");
-    }
+    bool found = false;
     for (size_t i = 0; status == VKDET_OK && versions[i]; i++) {
-        status = read_version(r, folder, name, versions[i]);
+        status = read_version(r, folder, name, versions[i], &found);
+    }
+    if (status == VKDET_OK && !found) {
+        status = fail(r, VKDET_ERROR_MODEL, folder, "there is no VERSION/model.vkdet in it");
     }
     list_free(versions);
     return status;

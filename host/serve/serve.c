@@ -130,6 +130,14 @@ static serve_outcome open_devices(server *s, char *message, size_t size)
     for (size_t i = 0; i < batcher_device_count(s->batcher); i++) {
         const batch_device *d = batcher_device(s->batcher, i);
         char line[600];
+        for (size_t k = 0; k < i; k++) {
+            /* two of one device only wait for each other, and its figures would have one name */
+            if (strcmp(batcher_device(s->batcher, k)->info.id, d->info.id) == 0) {
+                (void)snprintf(message, size, "--device: %s is named twice (%s, %s)", d->info.id,
+                               p->devices[k], p->devices[i]);
+                return SERVE_USAGE;
+            }
+        }
         (void)snprintf(line, sizeof line, "device %s: %s, %s", d->info.id, d->info.name,
                        vkdet_precision_name(d->precision));
         p->note(p->user, line);

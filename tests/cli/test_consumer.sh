@@ -9,6 +9,10 @@ consumer=$(CDPATH='' cd -- "$(dirname -- "$0")/consumer" && pwd)
 make_toy
 
 expect 0 "$cmake" --install "$build" --prefix "$work/first"
+unit=$work/first/lib/systemd/system/vkdet.service
+if [ -e "$unit" ]; then # where there is vkdet serve
+    grep -qx "ExecStart=$work/first/bin/vkdet serve \$VKDET_OPTIONS" "$unit" || fail "the unit starts another program"
+fi
 mv first prefix # the tree can be moved
 prefix=$work/prefix
 library=$(find "$prefix" -name libvkdet.so)

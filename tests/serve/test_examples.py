@@ -63,7 +63,7 @@ def check(does, text, wanted, folder):
 def check_names(server, text):
     """Options are the program's, metrics the server's, and none of the latter is left out."""
     helped = subprocess.run([server.program, "serve", "--help"], check=True, capture_output=True, text=True).stdout
-    of_others = {"--scenario", "--now", "--rm", "--device", "--data-binary"}
+    of_others = {"--scenario", "--now", "--rm", "--device", "--data-binary", "--group-add", "--prefix"}
     options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", MARKER.sub("", text))) - of_others
     unknown = {o for o in options if not re.search(rf"{o}\b(?!-)", helped)}
     assert not unknown, f"vkdet serve has no {sorted(unknown)}"
