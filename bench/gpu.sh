@@ -184,7 +184,7 @@ torch_rows() {
 # Rows of vkdet come from the CSV of its parts (name and value first, low and high after the unit; no field before those
 # is ever quoted), those of torch from its lines.
 summary_md() {
-    for file in resident upload latency server; do
+    for file in resident winograd upload latency server; do
         [ ! -s "$out/$file.csv" ] || sed "s/^/$file,/" "$out/$file.csv"
     done | awk -F , -v torch="$out/torch.txt" '
         function range(low, high) { return low == "" || high == "" ? "" : sprintf(" [%.5g to %.5g]", low, high) }
@@ -207,16 +207,19 @@ summary_md() {
                 if (word[3] > peak[part[3]] + 0) { peak[part[3]] = word[3]; where[part[3]] = b; how[part[3]] = name(part) }
             }
             print "| what | precision | batch | vkdet [95 %] | PyTorch, same batch | ratio |\n| --- | --- | --- | --- | --- | --- |"
-            split("resident,fp16 resident,fp32 upload,fp16 upload,fp32", wanted, " ")
-            for (k = 1; k <= 4; k++) {
+            what["resident"] = "device-resident"; what["upload"] = "pixels to boxes, with upload"
+            what["winograd"] = "device-resident, --winograd always"
+            wishes = split("resident,fp16 resident,fp32 winograd,fp32 upload,fp16 upload,fp32", wanted, " ")
+            for (k = 1; k <= wishes; k++) {
                 split(wanted[k], of, ",")
                 at = of[1] SUBSEP of[2]
                 if (!(at in best)) continue
-                turn = of[1] == "resident" ? 1 : 2
-                p = of[2]; b = batch[at]; beside = "| |"
-                if (turn == 1 && theirs[p, b] > 0)
+                p = of[2]; b = batch[at]; beside = "| |"; without = ""
+                if (of[1] == "winograd" && ours[p, b] > 0)
+                    without = sprintf(" (without, same batch: %.6g)", ours[p, b])
+                if (of[1] != "upload" && theirs[p, b] > 0)
                     beside = sprintf("%.6g (%s) | %.2f |", theirs[p, b], way[p, b], best[at] / theirs[p, b])
-                printf "| %s, best batch | %s | %s | %.6g images/s%s | %s\n", turn == 1 ? "device-resident" : "pixels to boxes, with upload", p, b, best[at], text[at], beside
+                printf "| %s, best batch | %s | %s | %.6g images/s%s%s | %s\n", what[of[1]], p, b, best[at], text[at], without, beside
             }
             for (p in peak) if (ours[p, where[p]] > 0)
                 printf "| device-resident, best batch of PyTorch | %s | %s | %.6g images/s | %.6g (%s) | %.2f |\n", p, where[p], ours[p, where[p]], peak[p], how[p], ours[p, where[p]] / peak[p]
@@ -235,7 +238,7 @@ summary() {
     } >"$out/summary.md"
     {
         separator='{'
-        for file in resident upload latency server layers torch; do
+        for file in resident winograd upload latency server layers torch; do
             [ -s "$out/$file.json" ] || continue
             printf '%s"%s":' "$separator" "$file"
             cat "$out/$file.json"
@@ -254,9 +257,10 @@ nvidia-smi >"$out/nvidia-smi.txt" 2>&1 || echo "not readable" >"$out/nvidia-smi.
 part resident --precision fp32,fp16 --batch "$batches" --scenario offline --stage device --slots 4
 part upload --precision fp32,fp16 --batch "$batches" --scenario offline --stage pixels --slots 4
 part latency --precision fp32,fp16 --scenario single-stream --stage pixels
-torch_rows
-# the steps at batch 1 and the two largest
+# batch 1 and the two largest
 some=$(printf '%s' "$batches" | sed 's/.*,\([^,]*,[^,]*\)$/1,\1/; s/^1,1,/1,/')
+part winograd --precision fp32 --winograd always --batch "$some" --scenario offline --stage device --slots 4
+torch_rows
 part layers --precision fp32,fp16 --batch "$some" --layers --peak
 part server --precision fp16 --batch 16 --scenario server --latency-bound 5 --slots 4
 summary

@@ -59,6 +59,10 @@ enum { SESSION_DEFAULT_SLOTS = 2, SESSION_MAX_SLOTS = 16 };
  * fit for it. */
 status precision_choose(const device_choice *device, const plan_target *target, const card *c,
                         vkdet_precision wanted, vkdet_precision *out, error *err);
+/* What a plan for the device is made with when `wanted` is asked for: auto where it has no effect.
+ */
+status winograd_choose(const device_choice *device, vkdet_precision precision,
+                       vkdet_winograd wanted, plan_winograd *out, error *err);
 
 /* A model made ready for a device: the graph after the passes, and its plan. */
 typedef struct prepared {
@@ -67,9 +71,10 @@ typedef struct prepared {
     graph *graph;
     plan *plan;
 } prepared;
+/* target, precision and winograd of the options are filled in here */
 status prepared_create(vkdet_context *context, const model *m, const char *device,
-                       vkdet_precision precision, const plan_options *options, prepared *out,
-                       error *err);
+                       vkdet_precision precision, vkdet_winograd winograd,
+                       const plan_options *options, prepared *out, error *err);
 void prepared_destroy(prepared *p);
 /* Lets the plan take the kernels that are fastest there (vkdet_tune). `session` is what the plan
  * will run in, with max_batch and cache_dir; whoever makes none (reports, verification) sets

@@ -128,8 +128,8 @@ vkdet_status vkdet_model_plan(vkdet_context *context, const vkdet_model *handle,
             &err, error_set(&err, STATUS_ARGUMENT, "a batch of %u in %u slots: at most %d in %d",
                             wanted.batch, wanted.slots, API_MAX_BATCH, SESSION_MAX_SLOTS));
     }
-    status code = prepared_create(context, handle->model, wanted.device, wanted.precision, &options,
-                                  &ready, &err);
+    status code = prepared_create(context, handle->model, wanted.device, wanted.precision,
+                                  wanted.winograd, &options, &ready, &err);
     char folder[4096];
     const backend_params session = {
         .max_batch = wanted.batch ? wanted.batch : 1,

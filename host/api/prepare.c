@@ -7,8 +7,8 @@
 #include <stdlib.h>
 
 status prepared_create(vkdet_context *context, const model *m, const char *device,
-                       vkdet_precision precision, const plan_options *options, prepared *out,
-                       error *err)
+                       vkdet_precision precision, vkdet_winograd winograd,
+                       const plan_options *options, prepared *out, error *err)
 {
     *out = (prepared){0};
     plan_options o = *options;
@@ -19,6 +19,9 @@ status prepared_create(vkdet_context *context, const model *m, const char *devic
     if (code == STATUS_OK) {
         code = precision_choose(&out->device, &o.target, &m->card, precision, &out->precision, err);
         o.precision = out->precision == VKDET_PRECISION_FP16 ? PLAN_FP16 : PLAN_FP32;
+    }
+    if (code == STATUS_OK) {
+        code = winograd_choose(&out->device, out->precision, winograd, &o.winograd, err);
     }
     if (code == STATUS_OK) {
         code = graph_clone(m->graph, &context->alloc, &out->graph, err);

@@ -66,8 +66,8 @@ static status build(vkdet_session *s, const vkdet_session_params *p, error *err)
 {
     plan_options options = {
         .keep_outputs = s->keep_outputs, .batch = s->max_batch, .max_detections = s->capacity};
-    status code =
-        prepared_create(s->context, s->model, p->device, p->precision, &options, &s->ready, err);
+    status code = prepared_create(s->context, s->model, p->device, p->precision, p->winograd,
+                                  &options, &s->ready, err);
     if (code != STATUS_OK) {
         return code;
     }

@@ -268,7 +268,8 @@ vkdet_status vkdet_verify(vkdet_context *context, const vkdet_model *handle,
     status code = picture ? pixels_check(picture, &m->card.preprocess, &view, &err)
                           : make_noise(&context->alloc, &view, &noise, &err);
     if (code == STATUS_OK) {
-        code = prepared_create(context, m, wanted.device, wanted.precision, &options, &ready, &err);
+        code = prepared_create(context, m, wanted.device, wanted.precision, wanted.winograd,
+                               &options, &ready, &err);
     }
     if (code == STATUS_OK) { /* the kernels are those of a batch, what runs is one picture */
         backend_params chosen = params;

@@ -36,6 +36,7 @@ typedef struct bench_wish {
     bool layers, peak;
     uint32_t slots, threads;
     vkdet_tune tune;
+    vkdet_winograd winograd;
     uint32_t width, height; /* of the pictures that are drawn; 0: the network's input */
     uint64_t seed;
     double qps; /* 0: search */

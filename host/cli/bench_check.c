@@ -31,6 +31,7 @@ vkdet_session_params bench_session_params(const bench *b, const char *device,
         .precision = precision,
         .tune = b->wish.tune,
         .threads = b->wish.threads,
+        .winograd = b->wish.winograd,
     };
 }
 
@@ -184,7 +185,8 @@ static json_t *check_steps(bench *b, bench_case *c, const char *kernels)
                                   .precision = c->precision,
                                   .tune = b->wish.tune,
                                   .cache_dir = b->settings->cache_dir,
-                                  .max_batch = c->batch};
+                                  .max_batch = c->batch,
+                                  .winograd = b->wish.winograd};
     vkdet_status status = vkdet_verify(b->context, b->model, &params, &b->inputs.pixels[0], &text);
     json_t *raw = text ? summary_of(text) : json_object();
     vkdet_text_free(b->context, text);

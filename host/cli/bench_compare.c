@@ -158,8 +158,8 @@ static json_t *differences(const json_t *base, const json_t *now)
                             document_text(device, "driver"));
         }
     }
-    static const char *const rules[] = {"slots",           "threads",       "tune", "bound_ms",
-                                        "score_threshold", "iou_threshold", "seed"};
+    static const char *const rules[] = {"slots",    "threads",         "tune",          "winograd",
+                                        "bound_ms", "score_threshold", "iou_threshold", "seed"};
     for (i = 0; i < sizeof rules / sizeof rules[0]; i++) {
         note_rule(list, rules[i], json_object_get(json_object_get(base, "rules"), rules[i]),
                   json_object_get(json_object_get(now, "rules"), rules[i]));

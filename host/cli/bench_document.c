@@ -45,16 +45,23 @@ static const char *tune_text(vkdet_tune tune)
                                       : "default";
 }
 
+static const char *winograd_text(vkdet_winograd winograd)
+{
+    return winograd == VKDET_WINOGRAD_NEVER    ? "never"
+           : winograd == VKDET_WINOGRAD_ALWAYS ? "always"
+                                               : "auto";
+}
+
 static json_t *rule_facts(const bench_wish *w, const vkdet_model_info *m)
 {
     const vkdet_detect_params *d = &w->detect;
     return json_pack(
-        "{s:f, s:I, s:f, s:f, s:f, s:f, s:I, s:I, s:s, s:I, s:f, s:f, s:f, s:f, s:s, s:s}",
+        "{s:f, s:I, s:f, s:f, s:f, s:f, s:I, s:I, s:s, s:s, s:I, s:f, s:f, s:f, s:f, s:s, s:s}",
         "confidence", BENCH_CONFIDENCE, "min_runs", (json_int_t)w->rule.min_runs, "warm_up_seconds",
         BENCH_WARM_SECONDS, "min_seconds", w->rule.min_seconds, "max_seconds", w->rule.max_seconds,
         "spread", w->rule.spread, "slots", (json_int_t)w->slots, "threads", (json_int_t)w->threads,
-        "tune", tune_text(w->tune), "seed", (json_int_t)w->seed, "bound_ms", w->bound_seconds * 1e3,
-        "qps", w->qps, "score_threshold",
+        "tune", tune_text(w->tune), "winograd", winograd_text(w->winograd), "seed",
+        (json_int_t)w->seed, "bound_ms", w->bound_seconds * 1e3, "qps", w->qps, "score_threshold",
         d->score_threshold != 0 ? d->score_threshold : (double)m->score_threshold, "iou_threshold",
         d->iou_threshold != 0 ? d->iou_threshold : (double)m->iou_threshold, "percentile",
         "nearest rank", "interval", "order statistics of the binomial");
@@ -141,6 +148,7 @@ void document_rules(const json_t *document, char *text, size_t size)
     const double threads = document_get(rules, "threads");
     const double warm_up = document_get(rules, "warm_up_seconds");
     const char *tune = document_text(rules, "tune");
+    const char *winograd = document_text(rules, "winograd");
     char members[32] = "a thread a core", warmed[32] = "some";
     if (isfinite(warm_up)) { /* runs of older programs do not say */
         (void)snprintf(warmed, sizeof warmed, "%.3g s of", warm_up);
@@ -150,9 +158,10 @@ void document_rules(const json_t *document, char *text, size_t size)
     }
     (void)snprintf(text, size,
                    "%s warm-up, then %.3g to %.3g s and at least %.0f samples; %.0f slots; "
-                   "cpu: %s; tuning %.16s; percentiles by nearest rank, 95 %% intervals by order "
+                   "cpu: %s; tuning %.16s; Winograd %.16s; percentiles by nearest rank, 95 %% "
+                   "intervals by order "
                    "statistics",
                    warmed, document_get(rules, "min_seconds"), document_get(rules, "max_seconds"),
                    document_get(rules, "min_runs"), document_get(rules, "slots"), members,
-                   *tune ? tune : "unknown");
+                   *tune ? tune : "unknown", *winograd ? winograd : "unknown");
 }

@@ -154,6 +154,9 @@ static int read_lists(const settings *s, bench_wish *w)
     if (s->tune && vkdet_tune_from_name(s->tune, &w->tune) != VKDET_OK) {
         return refuse("tune", "off, quick or full", s->tune);
     }
+    if (s->winograd && vkdet_winograd_from_name(s->winograd, &w->winograd) != VKDET_OK) {
+        return refuse("winograd", "auto, never or always", s->winograd);
+    }
     return EXIT_GOOD;
 }
 
@@ -161,9 +164,9 @@ static int read_lists(const settings *s, bench_wish *w)
 static bool asks_to_measure(const settings *s)
 {
     return s->operand_count > 0 || s->scenario || s->stage || s->layers || s->peak || s->device ||
-           s->model || s->precision || s->batches || s->size || s->tune || s->slots || s->threads ||
-           s->seed || s->qps > 0 || s->latency_bound > 0 || s->runs || s->min_time > 0 ||
-           s->max_time > 0 || s->conf >= 0 || s->iou > 0;
+           s->model || s->precision || s->batches || s->size || s->tune || s->winograd ||
+           s->slots || s->threads || s->seed || s->qps > 0 || s->latency_bound > 0 || s->runs ||
+           s->min_time > 0 || s->max_time > 0 || s->conf >= 0 || s->iou > 0;
 }
 
 /* Flags that say nothing together, or that go unheard. */

@@ -30,15 +30,13 @@ static uint32_t slots_of(const settings *s)
 int detector_check(const settings *s, const char *name)
 {
     vkdet_nms_mode mode;
-    vkdet_precision precision;
-    vkdet_tune tune;
+    compute_wish compute;
     if (s->nms_mode && vkdet_nms_mode_from_name(s->nms_mode, &mode) != VKDET_OK) {
         console_error("%s: --nms-mode takes tfjs, tf, tfjs-per-class or tf-per-class, not \"%s\"",
                       name, s->nms_mode);
         return EXIT_USAGE;
     }
-    int status = read_precision(s, name, &precision);
-    return status == EXIT_GOOD ? read_tune(s, name, &tune) : status;
+    return read_compute(s, name, &compute);
 }
 
 int detector_open(detector *d, const settings *s)
@@ -60,18 +58,17 @@ int detector_open(detector *d, const settings *s)
 
 int detector_start(detector *d, const settings *s)
 {
+    compute_wish compute;
+    (void)read_compute(s, "detect", &compute); /* checked before */
     vkdet_session_params params = {.device = s->device,
                                    .max_batch = batch_of(s),
                                    .slots = slots_of(s),
                                    .max_detections = (uint32_t)s->max_det,
                                    .cache_dir = s->cache_dir,
-                                   .threads = (uint32_t)s->threads};
-    if (s->precision) {
-        (void)vkdet_precision_from_name(s->precision, &params.precision); /* checked before */
-    }
-    if (s->tune) {
-        (void)vkdet_tune_from_name(s->tune, &params.tune);
-    }
+                                   .precision = compute.precision,
+                                   .tune = compute.tune,
+                                   .threads = (uint32_t)s->threads,
+                                   .winograd = compute.winograd};
     vkdet_status status = vkdet_session_create(d->context, d->model, &params, &d->session);
     if (status != VKDET_OK) {
         console_error("%s", vkdet_error_message());

@@ -55,13 +55,7 @@ static int show_both(const settings *s, const char *described, const char *plann
 static int inspect_model(const settings *s, vkdet_context *context, const vkdet_model *model)
 {
     char *described = NULL, *planned = NULL;
-    vkdet_plan_params params = {
-        .device = s->device,
-        .batch = (uint32_t)s->batch,
-        .cache_dir = s->cache_dir,
-        .slots = (uint32_t)s->slots,
-    };
-    (void)read_precision(s, "inspect", &params.precision); /* checked before */
+    const vkdet_plan_params params = read_plan_params(s, "inspect");
     vkdet_status made = vkdet_model_describe(context, model, &described);
     if (made == VKDET_OK) {
         made = vkdet_model_plan(context, model, &params, &planned);
@@ -79,22 +73,22 @@ static int inspect_model(const settings *s, vkdet_context *context, const vkdet_
 
 static int inspect_run(const settings *s)
 {
-    vkdet_precision precision;
-    const int status = read_precision(s, "inspect", &precision);
+    compute_wish compute;
+    const int status = read_compute(s, "inspect", &compute);
     return status == EXIT_GOOD ? with_model(s, inspect_model) : status;
 }
 
 static const option_id inspect_options[] = {
-    OPTION_MODEL, OPTION_DEVICE,  OPTION_PRECISION, OPTION_BATCH, OPTION_SLOTS, OPTION_CACHE_DIR,
-    OPTION_JSON,  OPTION_VERBOSE, OPTION_QUIET,     OPTION_HELP,  OPTION_END};
+    OPTION_MODEL,     OPTION_DEVICE, OPTION_PRECISION, OPTION_WINOGRAD, OPTION_BATCH, OPTION_SLOTS,
+    OPTION_CACHE_DIR, OPTION_JSON,   OPTION_VERBOSE,   OPTION_QUIET,    OPTION_HELP,  OPTION_END};
 
 const command command_inspect = {
     .name = "inspect",
     .operands = "[MODEL]",
     .summary = "show what is in a container: card, layers, parameters, MACs, memory",
-    .details =
-        "\nMODEL as with --model. `session` is what one on --device, in --precision, with --slots\n"
-        "of --batch pictures will have; on a GPU nothing is allocated to know it.\n",
+    .details = "\nMODEL as with --model. `session` is what one on --device, in --precision, with "
+               "--winograd and\n"
+               "--slots of --batch pictures will have; on a GPU nothing is allocated to know it.\n",
     .max_operands = 1,
     .takes_model = true,
     .options = inspect_options,

@@ -42,25 +42,36 @@ int open_model(vkdet_context *context, const char *name, vkdet_model **out)
     return EXIT_MODEL;
 }
 
-int read_precision(const settings *s, const char *name, vkdet_precision *out)
+int read_compute(const settings *s, const char *name, compute_wish *out)
 {
-    *out = VKDET_PRECISION_AUTO;
-    if (s->precision && vkdet_precision_from_name(s->precision, out) != VKDET_OK) {
+    *out = (compute_wish){.precision = VKDET_PRECISION_AUTO};
+    if (s->precision && vkdet_precision_from_name(s->precision, &out->precision) != VKDET_OK) {
         console_error("%s: --precision takes auto, fp32, fp16 or bf16, not \"%s\"", name,
                       s->precision);
+        return EXIT_USAGE;
+    }
+    if (s->tune && vkdet_tune_from_name(s->tune, &out->tune) != VKDET_OK) {
+        console_error("%s: --tune takes off, quick or full, not \"%s\"", name, s->tune);
+        return EXIT_USAGE;
+    }
+    if (s->winograd && vkdet_winograd_from_name(s->winograd, &out->winograd) != VKDET_OK) {
+        console_error("%s: --winograd takes auto, never or always, not \"%s\"", name, s->winograd);
         return EXIT_USAGE;
     }
     return EXIT_GOOD;
 }
 
-int read_tune(const settings *s, const char *name, vkdet_tune *out)
+vkdet_plan_params read_plan_params(const settings *s, const char *name)
 {
-    *out = VKDET_TUNE_DEFAULT;
-    if (s->tune && vkdet_tune_from_name(s->tune, out) != VKDET_OK) {
-        console_error("%s: --tune takes off, quick or full, not \"%s\"", name, s->tune);
-        return EXIT_USAGE;
-    }
-    return EXIT_GOOD;
+    compute_wish compute;
+    (void)read_compute(s, name, &compute);
+    return (vkdet_plan_params){.device = s->device,
+                               .batch = (uint32_t)s->batch,
+                               .precision = compute.precision,
+                               .tune = compute.tune,
+                               .cache_dir = s->cache_dir,
+                               .slots = (uint32_t)s->slots,
+                               .winograd = compute.winograd};
 }
 
 int with_model(const settings *s,

@@ -12,11 +12,18 @@ int open_context(const settings *s, vkdet_context **out);
  * not set */
 int open_model(vkdet_context *context, const char *name, vkdet_model **out);
 
-/* --precision, which is auto when it was not given; EXIT_USAGE, with a message of the command
- * `name`, when it is none. */
-int read_precision(const settings *s, const char *name, vkdet_precision *out);
-/* --tune likewise, which is VKDET_TUNE_DEFAULT when it was not given */
-int read_tune(const settings *s, const char *name, vkdet_tune *out);
+/* How a device is to compute: --precision, --tune and --winograd. */
+typedef struct compute_wish {
+    vkdet_precision precision;
+    vkdet_tune tune;
+    vkdet_winograd winograd;
+} compute_wish;
+/* What was not given is auto, or the default; EXIT_USAGE, with a message of the command `name`,
+ * when one is none of its kind. */
+int read_compute(const settings *s, const char *name, compute_wish *out);
+
+/* for the memory and the steps of a session; read_compute has found the settings good */
+vkdet_plan_params read_plan_params(const settings *s, const char *name);
 
 /* Runs `work` with the context and the model of the settings, and lets both go. Returns the exit
  * status of what failed, else of work. */

@@ -39,6 +39,7 @@ typedef enum option_id {
     OPTION_BENCH_BATCH,
     OPTION_THREADS,
     OPTION_TUNE,
+    OPTION_WINOGRAD,
     OPTION_SCENARIO,
     OPTION_STAGE,
     OPTION_QPS,
@@ -91,7 +92,7 @@ typedef struct text_list {
 typedef struct settings {
     const char *model, *device, *nms_mode, *format, *labels, *output, *cache_dir, *card, *weights;
     const char *data, *images, *pred;
-    const char *precision, *tune;
+    const char *precision, *tune, *winograd;
     const char *scenario, *stage, *batches, *size, *report, *compare, *from; /* of bench */
     /* of serve */
     const char *model_repository, *host, *port, *token_file, *cors_origin, *access_log;

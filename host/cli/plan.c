@@ -16,30 +16,22 @@ static const report_layout layout = {"steps", columns, sizeof columns / sizeof c
 static int plan_model(const settings *s, vkdet_context *context, const vkdet_model *model)
 {
     char *json = NULL;
-    vkdet_plan_params params = {
-        .device = s->device,
-        .batch = (uint32_t)s->batch,
-        .cache_dir = s->cache_dir,
-        .slots = (uint32_t)s->slots,
-    };
-    (void)read_precision(s, "plan", &params.precision); /* checked before */
-    (void)read_tune(s, "plan", &params.tune);
+    const vkdet_plan_params params = read_plan_params(s, "plan");
     vkdet_status planned = vkdet_model_plan(context, model, &params, &json);
     return report_give(s, context, planned, json, &layout);
 }
 
 static int plan_run(const settings *s)
 {
-    vkdet_precision precision;
-    vkdet_tune tune;
-    int status = read_precision(s, "plan", &precision);
-    status = status == EXIT_GOOD ? read_tune(s, "plan", &tune) : status;
+    compute_wish compute;
+    const int status = read_compute(s, "plan", &compute);
     return status == EXIT_GOOD ? with_model(s, plan_model) : status;
 }
 
 static const option_id plan_options[] = {
-    OPTION_MODEL,     OPTION_DEVICE, OPTION_PRECISION, OPTION_TUNE,  OPTION_BATCH, OPTION_SLOTS,
-    OPTION_CACHE_DIR, OPTION_JSON,   OPTION_VERBOSE,   OPTION_QUIET, OPTION_HELP,  OPTION_END};
+    OPTION_MODEL, OPTION_DEVICE, OPTION_PRECISION, OPTION_TUNE, OPTION_WINOGRAD,
+    OPTION_BATCH, OPTION_SLOTS,  OPTION_CACHE_DIR, OPTION_JSON, OPTION_VERBOSE,
+    OPTION_QUIET, OPTION_HELP,   OPTION_END};
 
 const command command_plan = {
     .name = "plan",

@@ -140,8 +140,12 @@ static int check_usage(const settings *s, char *devices, serve_params *p)
         console_error("serve: --device takes a list such as vulkan:0,cpu");
         return EXIT_USAGE;
     }
-    int status = read_precision(s, "serve", &p->precision);
-    return status == EXIT_GOOD ? read_tune(s, "serve", &p->tune) : status;
+    compute_wish compute;
+    const int status = read_compute(s, "serve", &compute);
+    p->precision = compute.precision;
+    p->tune = compute.tune;
+    p->winograd = compute.winograd;
+    return status;
 }
 
 static int serve_command(const settings *s)
@@ -178,6 +182,7 @@ static const option_id serve_options[] = {OPTION_MODEL,
                                           OPTION_PRECISION,
                                           OPTION_THREADS,
                                           OPTION_TUNE,
+                                          OPTION_WINOGRAD,
                                           OPTION_CACHE_DIR,
                                           OPTION_HOST,
                                           OPTION_PORT,

@@ -90,7 +90,7 @@ static int check_usage(const settings *s)
     }
     bool runs = s->images || s->model || s->device || s->map.count || s->conf >= 0 || s->iou > 0 ||
                 s->max_det || s->nms_mode || s->batch || s->slots || s->max_pixels ||
-                s->cache_dir || s->validate || s->precision || s->threads || s->tune;
+                s->cache_dir || s->validate || s->precision || s->threads || s->tune || s->winograd;
     if (s->pred && runs) {
         console_error("val: --pred has the boxes: no model runs, and what is for one does not go "
                       "with it");
@@ -292,11 +292,11 @@ static int val_run(const settings *s)
 }
 
 static const option_id val_options[] = {
-    OPTION_DATA,       OPTION_IMAGES,      OPTION_MODEL,    OPTION_MAP,      OPTION_PRED,
-    OPTION_DEVICE,     OPTION_PRECISION,   OPTION_THREADS,  OPTION_TUNE,     OPTION_VAL_CONF,
-    OPTION_IOU,        OPTION_VAL_MAX_DET, OPTION_NMS_MODE, OPTION_BATCH,    OPTION_SLOTS,
-    OPTION_MAX_PIXELS, OPTION_CACHE_DIR,   OPTION_JSON,     OPTION_VALIDATE, OPTION_VERBOSE,
-    OPTION_QUIET,      OPTION_HELP,        OPTION_END};
+    OPTION_DATA,     OPTION_IMAGES,     OPTION_MODEL,       OPTION_MAP,      OPTION_PRED,
+    OPTION_DEVICE,   OPTION_PRECISION,  OPTION_THREADS,     OPTION_TUNE,     OPTION_WINOGRAD,
+    OPTION_VAL_CONF, OPTION_IOU,        OPTION_VAL_MAX_DET, OPTION_NMS_MODE, OPTION_BATCH,
+    OPTION_SLOTS,    OPTION_MAX_PIXELS, OPTION_CACHE_DIR,   OPTION_JSON,     OPTION_VALIDATE,
+    OPTION_VERBOSE,  OPTION_QUIET,      OPTION_HELP,        OPTION_END};
 
 const command command_val = {
     .name = "val",

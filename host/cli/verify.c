@@ -35,9 +35,13 @@ static int verify_model(const settings *s, vkdet_context *context, const vkdet_m
     if (image) {
         pixels = vkdet_image_pixels(image);
     }
-    vkdet_verify_params params = {.device = s->device, .cache_dir = s->cache_dir};
-    (void)read_precision(s, "verify", &params.precision); /* checked before */
-    (void)read_tune(s, "verify", &params.tune);
+    compute_wish compute;
+    (void)read_compute(s, "verify", &compute); /* checked before */
+    const vkdet_verify_params params = {.device = s->device,
+                                        .precision = compute.precision,
+                                        .tune = compute.tune,
+                                        .cache_dir = s->cache_dir,
+                                        .winograd = compute.winograd};
     vkdet_status verified = vkdet_verify(context, model, &params, image ? &pixels : NULL, &json);
     status = report_give(s, context, verified, json, &layout);
     if (status == EXIT_GOOD) {
@@ -49,17 +53,15 @@ static int verify_model(const settings *s, vkdet_context *context, const vkdet_m
 
 static int verify_run(const settings *s)
 {
-    vkdet_precision precision;
-    vkdet_tune tune;
-    int status = read_precision(s, "verify", &precision);
-    status = status == EXIT_GOOD ? read_tune(s, "verify", &tune) : status;
+    compute_wish compute;
+    const int status = read_compute(s, "verify", &compute);
     return status == EXIT_GOOD ? with_model(s, verify_model) : status;
 }
 
-static const option_id verify_options[] = {OPTION_MODEL, OPTION_DEVICE,     OPTION_PRECISION,
-                                           OPTION_TUNE,  OPTION_MAX_PIXELS, OPTION_CACHE_DIR,
-                                           OPTION_JSON,  OPTION_VALIDATE,   OPTION_VERBOSE,
-                                           OPTION_QUIET, OPTION_HELP,       OPTION_END};
+static const option_id verify_options[] = {
+    OPTION_MODEL,      OPTION_DEVICE,    OPTION_PRECISION, OPTION_TUNE,     OPTION_WINOGRAD,
+    OPTION_MAX_PIXELS, OPTION_CACHE_DIR, OPTION_JSON,      OPTION_VALIDATE, OPTION_VERBOSE,
+    OPTION_QUIET,      OPTION_HELP,      OPTION_END};
 
 const command command_verify = {
     .name = "verify",

@@ -165,8 +165,8 @@ VKDET_API vkdet_status vkdet_precision_from_name(const char *name, vkdet_precisi
 
 /* How long a session may try the variants of its kernels, the first time that a network meets a
  * device. What was chosen is kept in the cache folder (one small file a network, device, driver,
- * precision and power of two of max_batch) and taken from there ever after, so that a device stays
- * with its choice.
+ * precision, vkdet_winograd and power of two of max_batch) and taken from there ever after, so that
+ * a device stays with its choice.
  *
  * In fp32 all variants compute the same bits. In fp16 some sum in another order: there results stay
  * the same as long as what is kept does, and VKDET_TUNE_OFF gives the same ones on every machine
@@ -181,6 +181,21 @@ typedef enum vkdet_tune {
 } vkdet_tune;
 /* "default", "off", "quick", "full". VKDET_ERROR_ARGUMENT for any other name. */
 VKDET_API vkdet_status vkdet_tune_from_name(const char *name, vkdet_tune *out);
+
+/* Which 3x3 convolutions a Vulkan device computes in fp32 by way of Winograd's F(4x4, 3x3): a
+ * quarter of the multiplications, summed in another order, so that results differ in their last
+ * digits from those of the plain sum; each way has a contract that vkdet_verify judges it by. It
+ * can be those of stride 1 without dilation or groups. Which of them go that way follows from this,
+ * the kind of device and the convolution's shape alone, never from tuning or the batch. Without
+ * effect in fp16 and bf16, and on the devices "cpu" and "reference". */
+typedef enum vkdet_winograd {
+    VKDET_WINOGRAD_AUTO = 0, /* on a driver that runs on the processor, those whose shape gains by
+                                it, by a rule; on a GPU none: there it was not measured */
+    VKDET_WINOGRAD_NEVER = 1,
+    VKDET_WINOGRAD_ALWAYS = 2 /* all that can */
+} vkdet_winograd;
+/* "auto", "never", "always". VKDET_ERROR_ARGUMENT for any other name. */
+VKDET_API vkdet_status vkdet_winograd_from_name(const char *name, vkdet_winograd *out);
 
 /* -------------------------------------------------------------------------------------------------------
  * model -- */
@@ -264,6 +279,7 @@ typedef struct vkdet_plan_params {
     vkdet_tune tune;       /* the default shows what a session takes that has been tuned before */
     const char *cache_dir; /* as in vkdet_session_params */
     uint32_t slots;        /* likewise, 0: 2 */
+    vkdet_winograd winograd;
 } vkdet_plan_params;
 
 /* JSON: the steps of the plan for a device: kernel, variant (which of how many), shapes, offsets,
@@ -353,6 +369,7 @@ typedef struct vkdet_session_params {
     vkdet_precision precision; /* VKDET_ERROR_UNSUPPORTED where the device cannot */
     vkdet_tune tune;           /* without effect where there is nothing to choose */
     uint32_t threads;          /* of the device "cpu", up to 1024; 0: one a core */
+    vkdet_winograd winograd;   /* fp32 on Vulkan devices */
 } vkdet_session_params;
 
 typedef struct vkdet_detect_params {
@@ -429,6 +446,7 @@ typedef struct vkdet_verify_params {
     vkdet_tune tune;       /* the default verifies what sessions of max_batch take */
     const char *cache_dir; /* as in vkdet_session_params */
     uint32_t max_batch;    /* whose choice of kernels is verified, on one image; 0: 1 */
+    vkdet_winograd winograd;
 } vkdet_verify_params;
 
 /* Runs every step on the device and in the reference on the same inputs and compares within the

@@ -167,6 +167,7 @@ static vkdet_status session_make(worker *w, const served_model *model)
                                          .cache_dir = p->cache_dir,
                                          .precision = p->precision,
                                          .tune = p->tune,
+                                         .winograd = p->winograd,
                                          .threads = p->threads};
     return vkdet_session_create(p->context, model->model, &wanted, &w->sessions[model->index]);
 }

@@ -56,6 +56,7 @@ typedef struct batcher_params {
     size_t device_count;
     vkdet_precision precision;
     vkdet_tune tune;
+    vkdet_winograd winograd;
     const char *cache_dir;
     uint32_t threads;   /* of the device cpu */
     uint32_t max_batch; /* pictures a submission */

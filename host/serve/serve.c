@@ -117,6 +117,7 @@ static serve_outcome open_devices(server *s, char *message, size_t size)
                                    .device_count = p->device_count,
                                    .precision = p->precision,
                                    .tune = p->tune,
+                                   .winograd = p->winograd,
                                    .cache_dir = p->cache_dir,
                                    .threads = p->threads,
                                    .max_batch = p->max_batch,

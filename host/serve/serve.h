@@ -18,6 +18,7 @@ typedef struct serve_params {
     size_t device_count;
     vkdet_precision precision;
     vkdet_tune tune;
+    vkdet_winograd winograd;
     const char *cache_dir;
     uint32_t threads; /* of the device cpu; 0: one a core */
 

@@ -16,6 +16,7 @@ enum {
     OFFSET_UUID = 24,
     OFFSET_DIGEST = 40,
     OFFSET_PRECISION = 104,
+    OFFSET_WINOGRAD = 106,
     OFFSET_BATCH = 108,
     OFFSET_CANDIDATES = 112,
     OFFSET_HOW = TUNE_KEY_BYTES,
@@ -41,8 +42,8 @@ uint64_t tune_step_hash(uint64_t hash, const plan_step *s)
     return bytes_hash(hash, &s->row_groups, sizeof s->row_groups);
 }
 
-void tune_key_make(const physical_device *p, plan_precision precision, uint32_t batch,
-                   uint64_t candidates, tune_key *out)
+void tune_key_make(const physical_device *p, plan_precision precision, plan_winograd winograd,
+                   uint32_t batch, uint64_t candidates, tune_key *out)
 {
     unsigned char *b = out->bytes;
     memset(b, 0, sizeof out->bytes);
@@ -55,7 +56,8 @@ void tune_key_make(const physical_device *p, plan_precision precision, uint32_t 
     for (size_t i = 0; i < OFFSET_PRECISION - OFFSET_DIGEST && shader_digest[i]; i++) {
         b[OFFSET_DIGEST + i] = (unsigned char)shader_digest[i];
     }
-    bytes_put(b + OFFSET_PRECISION, (uint64_t)precision, 4);
+    bytes_put(b + OFFSET_PRECISION, (uint64_t)precision, 2);
+    bytes_put(b + OFFSET_WINOGRAD, (uint64_t)winograd, 2);
     bytes_put(b + OFFSET_BATCH, batch, 4);
     bytes_put(b + OFFSET_CANDIDATES, candidates, 8);
 }
@@ -173,7 +175,7 @@ static void check_key(const vulkan_instance *v, uint32_t index, const plan *p, t
     for (size_t i = 0; i < p->step_count; i++) {
         hash = tune_step_hash(hash, &p->steps[i]);
     }
-    tune_key_make(&v->devices[index], p->options.precision, 0, hash, out);
+    tune_key_make(&v->devices[index], p->options.precision, p->options.winograd, 0, hash, out);
 }
 
 status vulkan_check_passed(const vulkan_instance *v, uint32_t index, const allocator *a,

@@ -1,5 +1,5 @@
-/* What the tuner chose, on disk: one file a device, driver, set of shaders, precision, size of
- * batch and list of candidates.
+/* What the tuner chose, on disk: one file a device, driver, set of shaders, precision, way of
+ * convolutions, size of batch and list of candidates.
  *
  *   offset  bytes  content (little-endian)
  *        0      8  "vkdettn\n"
@@ -7,7 +7,8 @@
  *       12      4  vendor id           16  4  device id          20  4  driver version
  *       24     16  pipelineCacheUUID
  *       40     64  digest of the shaders, zero-padded
- *      104      4  precision, as in plan_precision
+ *      104      2  precision, as in plan_precision
+ *      106      2  Winograd, as in plan_winograd
  *      108      4  pictures of a submission that was measured
  *      112      8  hash of all candidates of all steps (tuner.c)
  *      120      4  how they were tried, as in vkdet_tune: 2 or 3
@@ -34,8 +35,8 @@ typedef struct tune_key {
     unsigned char bytes[TUNE_KEY_BYTES];
 } tune_key;
 
-void tune_key_make(const physical_device *p, plan_precision precision, uint32_t batch,
-                   uint64_t candidates, tune_key *out);
+void tune_key_make(const physical_device *p, plan_precision precision, plan_winograd winograd,
+                   uint32_t batch, uint64_t candidates, tune_key *out);
 
 /* Any bytes as such a file. variants: how many candidates each of the `count` choices is among. Why
  * it cannot be used, or NULL; then *how and the choices are filled in. */

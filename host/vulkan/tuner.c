@@ -419,7 +419,8 @@ static status find_best(tuner *t, const vulkan_instance *v, uint32_t index, erro
     const physical_device *gpu = &v->devices[index];
     tune_key key;
     vkdet_tune kept = VKDET_TUNE_OFF;
-    tune_key_make(gpu, t->defaults->options.precision, t->batch, t->hash, &key);
+    tune_key_make(gpu, t->defaults->options.precision, t->defaults->options.winograd, t->batch,
+                  t->hash, &key);
     status s = dir ? tune_store_read(t->alloc, t->log, dir, &key, t->variants, t->count, &kept,
                                      t->best, err)
                    : STATUS_OK;

@@ -79,17 +79,12 @@ typedef struct outcome {
 
 /* All pictures in one call; results in the order of the pictures, whatever the order of the call.
  */
-static void detect_all(vkdet_context *context, const vkdet_model *model, vkdet_precision precision,
-                       vkdet_image *const *images, uint32_t count, const uint32_t *order,
-                       uint32_t batch, outcome *out)
+static void detect_all(vkdet_context *context, const vkdet_model *model,
+                       const vkdet_session_params *params, vkdet_image *const *images,
+                       uint32_t count, const uint32_t *order, outcome *out)
 {
     vkdet_session *session = NULL;
-    vkdet_session_params params = {.device = api_device(),
-                                   .max_batch = batch,
-                                   .max_detections = CAPACITY,
-                                   .cache_dir = "",
-                                   .precision = precision};
-    assert_vkdet(vkdet_session_create(context, model, &params, &session));
+    assert_vkdet(vkdet_session_create(context, model, params, &session));
     vkdet_pixels views[MOST_PICTURES];
     for (uint32_t i = 0; i < count; i++) {
         views[i] = vkdet_image_pixels(images[order[i]]);
@@ -107,7 +102,8 @@ static void detect_all(vkdet_context *context, const vkdet_model *model, vkdet_p
 }
 
 void golden_check_batches(vkdet_context *context, const vkdet_model *model,
-                          vkdet_precision precision, vkdet_image *const *images, uint32_t count)
+                          vkdet_precision precision, vkdet_winograd winograd,
+                          vkdet_image *const *images, uint32_t count)
 {
     assert_true(count <= MOST_PICTURES && count % 5 != 0);
     uint32_t forward[MOST_PICTURES], shuffled[MOST_PICTURES];
@@ -118,16 +114,36 @@ void golden_check_batches(vkdet_context *context, const vkdet_model *model,
     outcome *first = malloc(sizeof *first), *other = malloc(sizeof *other);
     assert_non_null(first);
     assert_non_null(other);
-    detect_all(context, model, precision, images, count, forward, 1, first);
+    vkdet_session_params params = {.device = api_device(),
+                                   .max_batch = 1,
+                                   .max_detections = CAPACITY,
+                                   .cache_dir = "",
+                                   .precision = precision,
+                                   .winograd = winograd};
+    detect_all(context, model, &params, images, count, forward, first);
     const uint32_t batches[] = {count, 3, 2};
     /* the reference runs one picture at a time, whatever it is given: once more is enough */
     size_t tries = strcmp(api_device(), "reference") == 0 ? 1 : sizeof batches / sizeof batches[0];
     for (size_t b = 0; b < tries; b++) {
-        detect_all(context, model, precision, images, count, b % 2 ? forward : shuffled, batches[b],
-                   other);
+        params.max_batch = batches[b];
+        detect_all(context, model, &params, images, count, b % 2 ? forward : shuffled, other);
         assert_memory_equal(other->counts, first->counts, sizeof first->counts);
         assert_memory_equal(other->detections, first->detections, sizeof first->detections);
     }
     free(first);
     free(other);
+}
+
+size_t golden_winograd_steps(const char *report)
+{
+    json_t *root = json_loads(report, 0, NULL), *step;
+    size_t i, found = 0;
+    json_array_foreach(json_object_get(root, "steps"), i, step)
+    {
+        const char *variant = json_string_value(json_object_get(step, "variant"));
+        found += variant && strncmp(variant, "winograd", 8) == 0;
+    }
+    assert_true(i > 0);
+    json_decref(root);
+    return found;
 }

@@ -31,6 +31,10 @@ double golden_check_row(const char *name, const char *output, size_t row, const 
 /* Every picture gives the same bytes at batch 1, 2, 3 and `count`, in order and shuffled, with
  * scores from 0.01. count is at most 16 and no multiple of 5. */
 void golden_check_batches(vkdet_context *context, const vkdet_model *model,
-                          vkdet_precision precision, vkdet_image *const *images, uint32_t count);
+                          vkdet_precision precision, vkdet_winograd winograd,
+                          vkdet_image *const *images, uint32_t count);
+
+/* How many steps of the JSON of vkdet_model_plan or vkdet_verify are by way of Winograd. */
+size_t golden_winograd_steps(const char *report);
 
 #endif

@@ -145,8 +145,8 @@ static void test_same_bytes_in_any_batch(void **state)
 {
     (void)state;
     REQUIRE_BF16();
-    golden_check_batches(shared.context, shared.model, VKDET_PRECISION_BF16, shared.images,
-                         PICTURES);
+    golden_check_batches(shared.context, shared.model, VKDET_PRECISION_BF16, VKDET_WINOGRAD_AUTO,
+                         shared.images, PICTURES);
 }
 
 static void test_same_bytes_on_any_threads(void **state)

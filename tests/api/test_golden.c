@@ -70,8 +70,8 @@ static int close_everything(void **state)
     return 0;
 }
 
-static void compare_output(int picture, const char *name, uint32_t index, size_t columns,
-                           double tolerance)
+static void compare_output(vkdet_session *session, int picture, const char *name, uint32_t index,
+                           size_t columns, double tolerance)
 {
     char file[256];
     (void)snprintf(file, sizeof file, "golden/aizoo-260/%s/%s.bin", pictures[picture], name);
@@ -80,7 +80,7 @@ static void compare_output(int picture, const char *name, uint32_t index, size_t
         return; /* only some goldens hold the raw tensors */
     }
     float *golden = api_read_floats(path, ANCHORS * columns);
-    float *ours = golden_read_output(shared.session, index, ANCHORS * columns);
+    float *ours = golden_read_output(session, index, ANCHORS * columns);
     assert_non_null(golden);
     double worst = 0;
     for (size_t row = 0; row < ANCHORS; row++) {
@@ -104,17 +104,22 @@ static void compare_detections(int picture, const vkdet_result *result)
     json_decref(golden);
 }
 
+static void compare_all(vkdet_session *session)
+{
+    for (int i = 0; i < PICTURES; i++) {
+        const vkdet_result *result = NULL;
+        assert_vkdet(vkdet_session_detect_image(session, shared.images[i], NULL, &result));
+        compare_detections(i, result);
+        compare_output(session, i, "loc", 0, 4, loc_tolerance);
+        compare_output(session, i, "cls", 1, CLASSES, cls_tolerance);
+    }
+}
+
 static void test_goldens(void **state)
 {
     (void)state;
     (void)REQUIRE_DATA("golden/aizoo-260/anchors.bin");
-    for (int i = 0; i < PICTURES; i++) {
-        const vkdet_result *result = NULL;
-        assert_vkdet(vkdet_session_detect_image(shared.session, shared.images[i], NULL, &result));
-        compare_detections(i, result);
-        compare_output(i, "loc", 0, 4, loc_tolerance);
-        compare_output(i, "cls", 1, CLASSES, cls_tolerance);
-    }
+    compare_all(shared.session);
 }
 
 static void test_same_bytes_in_any_batch(void **state)
@@ -126,8 +131,8 @@ static void test_same_bytes_in_any_batch(void **state)
                __func__);
         skip();
     }
-    golden_check_batches(shared.context, shared.model, VKDET_PRECISION_FP32, shared.images,
-                         BATCHED);
+    golden_check_batches(shared.context, shared.model, VKDET_PRECISION_FP32, VKDET_WINOGRAD_AUTO,
+                         shared.images, BATCHED);
 }
 
 static void test_verify_finds_nothing(void **state)
@@ -142,6 +147,49 @@ static void test_verify_finds_nothing(void **state)
     assert_vkdet(vkdet_verify(shared.context, shared.model,
                               &(vkdet_verify_params){.device = api_device()}, NULL, &json));
     vkdet_text_free(shared.context, json);
+}
+
+/* With all convolutions by way of Winograd that can be, and with none: every step within its
+ * contract, TensorFlow.js's detections on every picture, one answer at every batch size. */
+static void check_way(vkdet_winograd winograd)
+{
+    (void)REQUIRE_DATA("golden/aizoo-260/anchors.bin");
+    if (strncmp(api_device(), "vulkan:", 7) != 0) {
+        printf("SKIPPED the ways of convolutions: %s has but one\n", api_device());
+        skip();
+    }
+    const vkdet_verify_params verified = {.device = api_device(),
+                                          .precision = VKDET_PRECISION_FP32,
+                                          .cache_dir = "",
+                                          .winograd = winograd};
+    const vkdet_session_params opened = {.device = api_device(),
+                                         .keep_outputs = 1,
+                                         .cache_dir = "",
+                                         .precision = VKDET_PRECISION_FP32,
+                                         .winograd = winograd};
+    const vkdet_pixels view = vkdet_image_pixels(shared.images[0]);
+    vkdet_session *session = NULL;
+    char *json = NULL;
+    assert_vkdet(vkdet_verify(shared.context, shared.model, &verified, &view, &json));
+    assert_int_equal(golden_winograd_steps(json) > 0, winograd == VKDET_WINOGRAD_ALWAYS);
+    vkdet_text_free(shared.context, json);
+    assert_vkdet(vkdet_session_create(shared.context, shared.model, &opened, &session));
+    compare_all(session);
+    vkdet_session_destroy(session);
+    golden_check_batches(shared.context, shared.model, VKDET_PRECISION_FP32, winograd,
+                         shared.images, 3);
+}
+
+static void test_winograd_always(void **state)
+{
+    (void)state;
+    check_way(VKDET_WINOGRAD_ALWAYS);
+}
+
+static void test_winograd_never(void **state)
+{
+    (void)state;
+    check_way(VKDET_WINOGRAD_NEVER);
 }
 
 static const char *step_name(const json_t *steps, size_t i)
@@ -232,6 +280,8 @@ int main(void)
         cmocka_unit_test(test_goldens),
         cmocka_unit_test(test_same_bytes_in_any_batch),
         cmocka_unit_test(test_verify_finds_nothing),
+        cmocka_unit_test(test_winograd_always),
+        cmocka_unit_test(test_winograd_never),
         cmocka_unit_test(test_plan_is_short),
         cmocka_unit_test(test_depthwise_classifier),
     };

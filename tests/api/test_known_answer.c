@@ -84,23 +84,29 @@ static int teardown(void **state)
 }
 
 /* a plan as a session would have it */
-static status prepare(vkdet_context *c, const model *m, vkdet_precision precision, prepared *out,
-                      error *err)
+static status prepare(vkdet_context *c, const model *m, vkdet_precision precision,
+                      vkdet_winograd winograd, prepared *out, error *err)
 {
     const plan_options options = {.batch = 4, .max_detections = 7};
-    return prepared_create(c, m, device(), precision, &options, out, err);
+    return prepared_create(c, m, device(), precision, winograd, &options, out, err);
 }
 
 static void check_model(const char *path)
 {
     error err = {0};
     model *m = NULL;
-    const vkdet_precision precisions[] = {VKDET_PRECISION_FP32, VKDET_PRECISION_FP16};
+    const struct {
+        vkdet_precision precision;
+        vkdet_winograd winograd;
+    } ways[] = {{VKDET_PRECISION_FP32, VKDET_WINOGRAD_NEVER},
+                {VKDET_PRECISION_FP32, VKDET_WINOGRAD_ALWAYS},
+                {VKDET_PRECISION_FP16, VKDET_WINOGRAD_AUTO}};
     assert_status_ok(model_open(&allocator_default, path, &m, &err), err);
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         prepared ready = {0};
         bool passed = false;
-        assert_status_ok(prepare(context, m, precisions[i], &ready, &err), err);
+        assert_status_ok(prepare(context, m, ways[i].precision, ways[i].winograd, &ready, &err),
+                         err);
         checked = 0;
         assert_status_ok(known_answer_run(context, m, &ready, NULL, &passed, &err), err);
         assert_true(passed);
@@ -137,11 +143,15 @@ static void test_kept(void **state)
     (void)state;
     error err = {0};
     model *m = NULL;
-    prepared ready = {0}, other = {0};
+    prepared ready = {0}, other = {0}, third = {0};
     bool passed = true;
     assert_status_ok(model_open(&allocator_default, container, &m, &err), err);
-    assert_status_ok(prepare(context, m, VKDET_PRECISION_FP32, &ready, &err), err);
-    assert_status_ok(prepare(context, m, VKDET_PRECISION_FP16, &other, &err), err);
+    assert_status_ok(prepare(context, m, VKDET_PRECISION_FP32, VKDET_WINOGRAD_AUTO, &ready, &err),
+                     err);
+    assert_status_ok(prepare(context, m, VKDET_PRECISION_FP16, VKDET_WINOGRAD_AUTO, &other, &err),
+                     err);
+    assert_status_ok(prepare(context, m, VKDET_PRECISION_FP32, VKDET_WINOGRAD_ALWAYS, &third, &err),
+                     err);
     const uint32_t index = (uint32_t)ready.device.vulkan_index;
     const vulkan_instance *v = context->vulkan;
     const struct {
@@ -151,6 +161,7 @@ static void test_kept(void **state)
     } steps[] = {
         {cache, ready.plan, true, false}, {cache, ready.plan, false, true},
         {cache, other.plan, true, false}, {cache, other.plan, false, true},
+        {cache, third.plan, true, false}, {cache, third.plan, false, true},
         {NULL, ready.plan, true, false},  {NULL, ready.plan, false, false},
     };
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
@@ -165,6 +176,7 @@ static void test_kept(void **state)
     }
     prepared_destroy(&ready);
     prepared_destroy(&other);
+    prepared_destroy(&third);
     model_destroy(m);
 }
 
@@ -183,7 +195,8 @@ static void test_allocations(void **state)
         vkdet_context *c = context_with(&a);
         prepared ready = {0};
         bool passed = false;
-        status s = c ? prepare(c, m, VKDET_PRECISION_FP32, &ready, &err) : STATUS_MEMORY;
+        status s = c ? prepare(c, m, VKDET_PRECISION_FP32, VKDET_WINOGRAD_AUTO, &ready, &err)
+                     : STATUS_MEMORY;
         if (s == STATUS_OK) {
             s = known_answer_run(c, m, &ready, NULL, &passed, &err);
         }

@@ -260,7 +260,8 @@ static void test_same_bytes_in_any_batch(void **state)
         skip();
     }
     const subject *s = aizoo.model ? &aizoo : &street;
-    golden_check_batches(context, s->model, VKDET_PRECISION_FP16, s->images, BATCHED);
+    golden_check_batches(context, s->model, VKDET_PRECISION_FP16, VKDET_WINOGRAD_AUTO, s->images,
+                         BATCHED);
 }
 
 /* --- memory --- */

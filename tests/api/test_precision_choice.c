@@ -1,4 +1,5 @@
-/* Which precision a device computes in: a table of devices, cards and wishes. */
+/* Which precision a device computes in: a table of devices, cards and wishes. And where the wish
+ * for Winograd reaches the plan, under which name. */
 #include "tests/support/test.h"
 
 #include "host/api/api.h"
@@ -58,8 +59,39 @@ static void test_choice(void **state)
     }
 }
 
+static void test_winograd(void **state)
+{
+    (void)state;
+    static const plan_winograd planned[] = {WINOGRAD_AUTO, WINOGRAD_NEVER, WINOGRAD_ALWAYS};
+    static const char *const names[] = {"auto", "never", "always"};
+    const device_choice gpu = {.vulkan_index = 1}, host = {.vulkan_index = -1};
+    error err = {0};
+    plan_winograd got;
+    vkdet_winograd wanted;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        assert_int_equal(vkdet_winograd_from_name(names[i], &wanted), VKDET_OK);
+        assert_int_equal(winograd_choose(&gpu, VKDET_PRECISION_FP32, wanted, &got, &err),
+                         STATUS_OK);
+        assert_int_equal(got, planned[i]);
+        assert_int_equal(winograd_choose(&gpu, VKDET_PRECISION_FP16, wanted, &got, &err),
+                         STATUS_OK);
+        assert_int_equal(got, WINOGRAD_AUTO);
+        assert_int_equal(winograd_choose(&host, VKDET_PRECISION_FP32, wanted, &got, &err),
+                         STATUS_OK);
+        assert_int_equal(got, WINOGRAD_AUTO);
+    }
+    assert_int_equal(winograd_choose(&host, VKDET_PRECISION_FP32, (vkdet_winograd)3, &got, &err),
+                     STATUS_ARGUMENT);
+    assert_int_equal(vkdet_winograd_from_name("sometimes", &wanted), VKDET_ERROR_ARGUMENT);
+    assert_string_equal(vkdet_error_message(),
+                        "winograd \"sometimes\": expected auto, never or always");
+    assert_int_equal(vkdet_winograd_from_name(NULL, &wanted), VKDET_ERROR_ARGUMENT);
+    assert_int_equal(vkdet_winograd_from_name("auto", NULL), VKDET_ERROR_ARGUMENT);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_choice)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_choice),
+                                       cmocka_unit_test(test_winograd)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

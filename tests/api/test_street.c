@@ -133,14 +133,14 @@ static void compare_raw(vkdet_session *session, const char *file, const json_t *
     free(scores);
 }
 
-static void test_goldens(void **state)
+static void compare_all(vkdet_winograd winograd)
 {
-    (void)state;
     vkdet_session *session = NULL;
     vkdet_session_params params = {.device = api_device(),
                                    .keep_outputs = 1,
                                    .cache_dir = "",
-                                   .precision = VKDET_PRECISION_FP32};
+                                   .precision = VKDET_PRECISION_FP32,
+                                   .winograd = winograd};
     assert_vkdet(vkdet_session_create(shared.context, shared.model, &params, &session));
     size_t compared = 0;
     for (size_t i = 0; i < PICTURES; i++) {
@@ -170,12 +170,26 @@ static void test_goldens(void **state)
     vkdet_session_destroy(session);
 }
 
+static void test_goldens(void **state)
+{
+    (void)state;
+    compare_all(VKDET_WINOGRAD_AUTO);
+}
+
+/* None of its convolutions can go by way of Winograd: what is asked for changes nothing. */
+static void test_winograd(void **state)
+{
+    (void)state;
+    compare_all(VKDET_WINOGRAD_NEVER);
+    compare_all(VKDET_WINOGRAD_ALWAYS);
+}
+
 static void test_same_bytes_in_any_batch(void **state)
 {
     (void)state;
     enum { BATCHED = 4 }; /* of very different sizes */
-    golden_check_batches(shared.context, shared.model, VKDET_PRECISION_FP32, shared.images,
-                         BATCHED);
+    golden_check_batches(shared.context, shared.model, VKDET_PRECISION_FP32, VKDET_WINOGRAD_AUTO,
+                         shared.images, BATCHED);
 }
 
 static void test_every_step(void **state)
@@ -219,6 +233,7 @@ int main(void)
         cmocka_unit_test(test_goldens),
         cmocka_unit_test(test_same_bytes_in_any_batch),
         cmocka_unit_test(test_every_step),
+        cmocka_unit_test(test_winograd),
         cmocka_unit_test(test_faces),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);

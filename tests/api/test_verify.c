@@ -94,8 +94,8 @@ static int set_up(void **state)
         return -1;
     }
     options.max_detections = params.max_detections = toy->head.anchor_count;
-    return prepared_create(context, toy, "reference", VKDET_PRECISION_AUTO, &options, &ready,
-                           &err) ||
+    return prepared_create(context, toy, "reference", VKDET_PRECISION_AUTO, VKDET_WINOGRAD_AUTO,
+                           &options, &ready, &err) ||
                    prepared_backend(context, toy, &ready, &params, &real, &err)
                ? -1
                : 0;

@@ -53,10 +53,11 @@ grep -qE '^offline\.pixels\..*,scalar reference on the CPU,.*,[0-9a-f]{64},[0-9.
 
 # --- how it was measured stands in every view
 expect 0 "$vkdet" bench --from base.json --report r.html
-grep -qE '^rules +=.*0\.5 s of warm-up, .* 2 slots; cpu: a thread a core; tuning default;' out || fail "the rules"
+grep -qE '^rules +=.*0\.5 s of warm-up, .* 2 slots; cpu: a thread a core; tuning default; Winograd auto;' out || fail "the rules"
 grep -q '0.5 s of warm-up' r.html || fail "the rules in the report"
 has '"warm_up_seconds": 0.5'
 has '"tune": "default"'
+has '"winograd": "auto"'
 
 # --- pictures of one's own, an odd one among them
 expect 0 bench --scenario single-stream pics/green.ppm pics/red.ppm pics/many.ppm
@@ -145,10 +146,12 @@ grep -q 'only in the base$' out || fail "only there"
 sed 's/"sha256": "[0-9a-f]*"/"sha256": "00"/' base.json >other.json
 expect 0 "$vkdet" bench -q --from base.json --compare other.json
 grep -q '^beware: the model was "00"' out || fail "another model goes unsaid"
-sed 's/"slots": 2,$/"slots": 5,/; s/"tune": "default"/"tune": "off"/' base.json >other.json
+sed 's/"slots": 2,$/"slots": 5,/; s/"tune": "default"/"tune": "off"/
+    s/"winograd": "auto"/"winograd": "always"/' base.json >other.json
 expect 0 "$vkdet" bench -q --from base.json --compare other.json
 grep -q '^beware: slots was "5", is "2"$' out || fail "other slots go unsaid"
 grep -q '^beware: tune was ".*off.*", is ".*default' out || fail "another tuning goes unsaid"
+grep -q '^beware: winograd was ".*always.*", is ".*auto' out || fail "another way of convolutions goes unsaid"
 
 # --- docs/bench.md names every member of a document
 expect 0 bench --scenario all --stage all --layers --batch 2 --json
@@ -219,13 +222,13 @@ if [ -x "$build/bench/vkdet_worker" ]; then
     expect 5 sh "$root/bench/gpu.sh" -b "$build" -k "$work/packed" -m "$work/toy.vkdet"
     expect 3 sh packed/bench/gpu.sh -q -t 0.05 -B 1,2 -d reference -l 100
     for row in 'device-resident, best batch | fp32 | [12]' 'pixels to boxes, with upload, best batch | fp32 | [12]' \
-        'single-stream, pixels to boxes, p50 | fp32 | 1'; do
+        'device-resident, --winograd always, best batch | fp32 | [12]' 'single-stream, pixels to boxes, p50 | fp32 | 1'; do
         grep -qE "^\\| $(printf '%s' "$row" | sed 's/|/\\|/g') \\| [0-9.]+ (images/s|ms)" packed/out/summary.md || fail "no row: $row"
     done
     grep -q 'left out for want of time: none$' packed/out/summary.md || fail "parts left out"
     grep -q '^{"resident":{' packed/out/summary.json || fail "the summary of JSON"
     expect 0 sh packed/bench/gpu.sh -q -d reference -l 0
-    grep -q 'want of time: resident upload latency layers server$' packed/out/summary.md || fail "parts left out go unsaid"
+    grep -q 'want of time: resident upload latency winograd layers server$' packed/out/summary.md || fail "parts left out go unsaid"
 else
     echo "SKIPPED cli_bench, bench/gpu.sh: this build has no bench/vkdet_worker"
 fi
@@ -265,13 +268,14 @@ usage '--size takes' --size 10
 usage '--size takes' --size 10x
 usage '--size takes' --size 0x5
 usage '--tune takes' --tune hard
+usage '--winograd takes' --winograd 4x4
 usage '--qps goes with' --qps 5
 usage '--qps takes' --scenario server --qps 0
 usage '--json and --csv' --json --csv
 usage '--from shows' --from base.json --layers
 usage '--from shows' --from base.json pics/green.ppm
 for unheard in '--batch 2' '--precision fp32' '--runs 3' '--min-time 1' '--max-time 1' '--seed 1' '--size 5x5' '--tune off' \
-    '--slots 1' '--threads 1' '--qps 1' '--latency-bound 1' '--conf 0' '--iou 0.5'; do
+    '--winograd never' '--slots 1' '--threads 1' '--qps 1' '--latency-bound 1' '--conf 0' '--iou 0.5'; do
     # shellcheck disable=SC2086
     usage '--from shows' --from base.json $unheard
 done

@@ -52,6 +52,14 @@ for command in detect plan verify; do
     expect 2 "$vkdet" "$command" a.jpg --tune hard
     says "$command: --tune takes off, quick or full, not \"hard\""
 done
+for command in detect plan verify inspect; do
+    expect 2 "$vkdet" "$command" a.jpg --winograd maybe
+    says "$command: --winograd takes auto, never or always, not \"maybe\""
+done
+expect 2 "$vkdet" val --data a.json --images . --winograd maybe
+says 'val: --winograd takes auto, never or always, not "maybe"'
+expect 2 "$vkdet" serve --winograd maybe
+says 'serve: --winograd takes auto, never or always, not "maybe"'
 
 for bad in 0.5x '' ' 0.5' 0x1p-1 nan inf -0.1 1.1 1e999 0,5; do
     expect 2 "$vkdet" detect --conf "$bad" a.jpg

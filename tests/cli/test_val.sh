@@ -186,7 +186,7 @@ expect 2 val --data all.json --images pics extra
 expect 2 val --data all.json --images pics --nms-mode none
 expect 2 val --data all.json --pred results.json
 says '--pred has the boxes'
-for option in '--precision fp16' '--threads 2' '--tune off'; do
+for option in '--precision fp16' '--threads 2' '--tune off' '--winograd never'; do
     # shellcheck disable=SC2086
     expect 2 "$vkdet" val --data all.json --pred results.json $option
     says '--pred has the boxes'

@@ -25,4 +25,11 @@ for device in $devices; do
     grep -q '"variant_count"' out || fail "plan --json lacks the number of variants"
     expect 0 "$vkdet" verify --device "$device"
     expect 0 "$vkdet" verify --device "$device" --precision fp16
+    for way in never always; do # the contracts differ, the boxes do not
+        "$vkdet" detect -q --device "$device" --winograd "$way" pics/*.ppm >out 2>err || true
+        "$fixture" ndjson out | cmp -s - wanted || fail "$device: --winograd $way differs from the reference"
+        expect 0 "$vkdet" verify --device "$device" --winograd "$way"
+        expect 0 "$vkdet" inspect --device "$device" --winograd "$way"
+        expect 0 "$vkdet" plan --device "$device" --winograd "$way"
+    done
 done

@@ -38,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     const uint32_t count = data[0];
-    tune_key_make(&gpu, PLAN_FP16, 8, 1, &key);
+    tune_key_make(&gpu, PLAN_FP32, WINOGRAD_ALWAYS, 8, 1, &key);
     data++;
     size--;
     parse(data, size, &key, count);

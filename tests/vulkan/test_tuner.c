@@ -291,9 +291,9 @@ static void test_key(void **state)
     const physical_device *gpu = &rig.instance->devices[rig.device];
     physical_device other = *gpu;
     other.properties.driverVersion++;
-    tune_key key, wrong[4];
+    tune_key key, wrong[5];
     vkdet_tune how;
-    tune_key_make(gpu, PLAN_FP32, 4, 77, &key);
+    tune_key_make(gpu, PLAN_FP32, WINOGRAD_AUTO, 4, 77, &key);
     memcpy(bytes, key.bytes, KEY);
     bytes[KEY] = VKDET_TUNE_FULL;
     bytes[KEY + 4] = 2;
@@ -302,11 +302,12 @@ static void test_key(void **state)
     assert_null(tune_parse(bytes, sizeof bytes, &key, variants, 2, &how, out));
     assert_int_equal(how, VKDET_TUNE_FULL);
     assert_memory_equal(out, choices, 2);
-    tune_key_make(gpu, PLAN_FP16, 4, 77, &wrong[0]);
-    tune_key_make(gpu, PLAN_FP32, 8, 77, &wrong[1]);
-    tune_key_make(gpu, PLAN_FP32, 4, 78, &wrong[2]);
-    tune_key_make(&other, PLAN_FP32, 4, 77, &wrong[3]);
-    for (size_t i = 0; i < 4; i++) {
+    tune_key_make(gpu, PLAN_FP16, WINOGRAD_AUTO, 4, 77, &wrong[0]);
+    tune_key_make(gpu, PLAN_FP32, WINOGRAD_AUTO, 8, 77, &wrong[1]);
+    tune_key_make(gpu, PLAN_FP32, WINOGRAD_AUTO, 4, 78, &wrong[2]);
+    tune_key_make(&other, PLAN_FP32, WINOGRAD_AUTO, 4, 77, &wrong[3]);
+    tune_key_make(gpu, PLAN_FP32, WINOGRAD_ALWAYS, 4, 77, &wrong[4]);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         assert_non_null(tune_parse(bytes, sizeof bytes, &wrong[i], variants, 2, &how, out));
     }
     assert_non_null(tune_parse(bytes, sizeof bytes, &key, variants, 1, &how, out));
