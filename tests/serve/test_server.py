@@ -304,6 +304,11 @@ def usage_is_checked():
     listener = socket.create_server(("127.0.0.1", 0))
     refused_to_start(5, "in use", "--port", str(listener.getsockname()[1]))
     listener.close()
+    refused_to_start(5, "--allow-anyone", "--host", "::ffff:128.0.0.1", "--port", "0")
+    if os.path.exists("/proc/net/if_inet6"):
+        Server(vkdet, *options, "--host", "::ffff:127.0.0.1").stop()
+    else:
+        print("SKIPPED serve_mapped_loopback: this machine has no IPv6")
     server = Server(vkdet, *options, "--host", "localhost")
     server.stop(signal.SIGINT)
 
