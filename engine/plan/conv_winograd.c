@@ -141,8 +141,8 @@ static void rank_shapes(const builder *b, const convolution *c, const tiling *t,
 }
 
 /* A rule of thumb for software drivers, for one picture whatever the batch. GPUs are left to who
- * asks for it: by the same counts it would gain where channels are many, and nobody has measured
- * it. */
+ * asks for it: on an H200 AIZOO-260 gains 1.3 times at 256 pictures and loses a quarter of the rate
+ * at one, and the choice must not depend on the batch. */
 static bool pays(const builder *b, const convolution *c, const tiling *t)
 {
     /* what the direct kernel reads for a row of taps, and its multiply-adds */

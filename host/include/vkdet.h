@@ -190,7 +190,8 @@ VKDET_API vkdet_status vkdet_tune_from_name(const char *name, vkdet_tune *out);
  * effect in fp16 and bf16, and on the devices "cpu" and "reference". */
 typedef enum vkdet_winograd {
     VKDET_WINOGRAD_AUTO = 0, /* on a driver that runs on the processor, those whose shape gains by
-                                it, by a rule; on a GPU none: there it was not measured */
+                                it, by a rule; on a GPU none: it gains in large batches there,
+                                and loses in small ones */
     VKDET_WINOGRAD_NEVER = 1,
     VKDET_WINOGRAD_ALWAYS = 2 /* all that can */
 } vkdet_winograd;
