@@ -27,7 +27,6 @@ layout(push_constant) uniform push_block
 
 vec4 acc[BLOCKS * TILES];
 
-
 void main()
 {
     uint group = group_index(), own_group;

@@ -1,8 +1,7 @@
 /* Convolutions as matrix products, as far as a plan decides them: which targets get them and which
  * tiles, how many workgroups a batch takes, where packed weights lie (by an index formula of its
  * own), and what may be off in sums on matrix units. */
-#include "tests/engine/graph_builder.h"
-#include "tests/engine/plan_check.h"
+#include "tests/engine/single_conv.h"
 
 #include "engine/half.h"
 #include "engine/reference.h"
@@ -20,36 +19,11 @@ static plan_target gpu(uint32_t m, uint32_t n, uint32_t k)
                          .matrix = {m, n, k, "conv2d_matrix_nv"}};
 }
 
-/* a convolution of its own, with candidate `choice` */
-typedef struct single {
-    builder b;
-    preprocess pre;
-    plan *plan;
-} single;
-
 static void plan_again(single *s, plan_options options, uint8_t choice)
 {
-    plan_destroy(s->plan);
     options.choices = &choice;
     options.choice_count = 1;
-    s->plan = make_plan(s->b.g, &s->pre, NULL, options);
-}
-
-static single single_make(uint32_t side, uint32_t inputs, uint32_t outputs, conv_options o,
-                          plan_options options)
-{
-    single s = {.b = builder_make(inputs + outputs, side, side + 1, inputs)};
-    int out = build_conv(&s.b, s.b.g->input, outputs, o);
-    builder_outputs(&s.b, 1, &out);
-    s.pre = preprocess_for(s.b.g);
-    plan_again(&s, options, 0);
-    return s;
-}
-
-static void single_free(single *s)
-{
-    plan_destroy(s->plan);
-    graph_destroy(s->b.g);
+    single_plan(s, options);
 }
 
 static const plan_step *conv_step(const plan *p)

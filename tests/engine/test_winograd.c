@@ -1,8 +1,7 @@
 /* Winograd convolutions, as far as a plan decides them: which ones there are, that no choice among
  * candidates changes that, the bands and their room, where packed weights lie; and the contract: a
  * plain float version of the algorithm stays within it, and what breaks the algorithm does not. */
-#include "tests/engine/graph_builder.h"
-#include "tests/engine/plan_check.h"
+#include "tests/engine/single_conv.h"
 
 #include "engine/reference.h"
 #include "shaders/interface.h"
@@ -10,31 +9,6 @@
 #include <math.h>
 
 static const conv_options plain = {.kernel = 3, .bias = true};
-
-/* a convolution of its own */
-typedef struct single {
-    builder b;
-    preprocess pre;
-    plan *plan;
-} single;
-
-static single single_make(uint32_t side, uint32_t inputs, uint32_t outputs, conv_options o,
-                          plan_options options)
-{
-    single s = {.b = builder_make(inputs + outputs, side, side + 1, inputs)};
-    int out = build_conv(&s.b, s.b.g->input, outputs, o);
-    builder_outputs(&s.b, 1, &out);
-    s.pre = preprocess_for(s.b.g);
-    s.plan = make_plan(s.b.g, &s.pre, NULL, options);
-    check_plan(s.plan);
-    return s;
-}
-
-static void single_free(single *s)
-{
-    plan_destroy(s->plan);
-    graph_destroy(s->b.g);
-}
 
 static bool goes(uint32_t side, uint32_t inputs, uint32_t outputs, conv_options o,
                  plan_options options)
