@@ -11,7 +11,7 @@ typedef struct single {
     plan *plan;
 } single;
 
-/* The input is side x (side + 1) x inputs. The plan is checked. */
+/* The input is side x (side + 1) x inputs. */
 single single_make(uint32_t side, uint32_t inputs, uint32_t outputs, conv_options o,
                    plan_options options);
 /* another plan of the same network */

@@ -10,10 +10,18 @@
 
 static const conv_options plain = {.kernel = 3, .bias = true};
 
+static single checked_make(uint32_t side, uint32_t inputs, uint32_t outputs, conv_options o,
+                           plan_options options)
+{
+    single s = single_make(side, inputs, outputs, o, options);
+    check_plan(s.plan);
+    return s;
+}
+
 static bool goes(uint32_t side, uint32_t inputs, uint32_t outputs, conv_options o,
                  plan_options options)
 {
-    single s = single_make(side, inputs, outputs, o, options);
+    single s = checked_make(side, inputs, outputs, o, options);
     const bool is = plan_node_is_winograd(s.plan, 0);
     if (is) {
         (void)find_step(s.plan, "winograd_output");
@@ -63,10 +71,10 @@ static void test_choices(void **state)
     uint32_t count = 1;
     for (uint32_t k = 0; k < count; k++) {
         const uint8_t choice = (uint8_t)k;
-        single s = single_make(40, 32, 24, plain,
-                               (plan_options){.target = {.vendor = VENDOR_SOFTWARE},
-                                              .choices = &choice,
-                                              .choice_count = 1});
+        single s = checked_make(40, 32, 24, plain,
+                                (plan_options){.target = {.vendor = VENDOR_SOFTWARE},
+                                               .choices = &choice,
+                                               .choice_count = 1});
         assert_true(plan_node_is_winograd(s.plan, 0));
         const plan_step *step = find_step(s.plan, "winograd_product");
         assert_true(step->tunable == 0 && step->variant_index == k);
@@ -84,7 +92,7 @@ static void test_bands(void **state)
     (void)state;
     enum { SIDE = 130, MOST_WORDS = 700 * 1024 };
     const plan_options all = {.winograd = WINOGRAD_ALWAYS};
-    single s = single_make(SIDE, 32, 64, plain, all);
+    single s = checked_make(SIDE, 32, 64, plain, all);
     uint32_t outputs = 0, next_row = 0;
     for (size_t i = 0; i < s.plan->step_count; i++) {
         const plan_step *step = &s.plan->steps[i];
@@ -118,7 +126,7 @@ static void test_pack(void **state)
         {32.0 / 243, -16.0 / 81, 8.0 / 27},
         {0, 0, 1},
     };
-    single s = single_make(6, INPUTS, OUTPUTS, plain, (plan_options){.winograd = WINOGRAD_ALWAYS});
+    single s = checked_make(6, INPUTS, OUTPUTS, plain, (plan_options){.winograd = WINOGRAD_ALWAYS});
     struct winograd_product_push push;
     memcpy(&push, find_step(s.plan, "winograd_product")->push, sizeof push);
     const node *n = &s.b.g->nodes[0];
