@@ -16,13 +16,5 @@ pixels measured_picture(int which)
 
 status measured_detector(network *n, detector_head *head, error *err)
 {
-    const status s = passthrough_build(&allocator_default, MEASURED_ANCHORS, MEASURED_CLASSES,
-                                       &n->graph, head, err);
-    n->head = head;
-    n->preprocess = (preprocess){.width = 4 + MEASURED_CLASSES,
-                                 .height = MEASURED_ANCHORS,
-                                 .channels = CHANNELS_GRAY,
-                                 .deviation = {255.0f, 255.0f, 255.0f},
-                                 .sampling = SAMPLING_BILINEAR};
-    return s;
+    return passthrough_network(n, MEASURED_ANCHORS, MEASURED_CLASSES, head, err);
 }

@@ -1,6 +1,8 @@
 /* The rig of the Vulkan tests. */
 #include "tests/vulkan/rig.h"
 
+#include "tests/vulkan/shim.h"
+
 rig_state rig;
 
 enum { LOG_KEPT = 32 };
@@ -176,6 +178,24 @@ void network_destroy(network *n)
     *n = (network){0};
 }
 
+void network_on_shim(network *n)
+{
+    error err = {0};
+    assert_status_ok(vulkan_instance_create_with(shim_loader(), &allocator_default, &rig.log,
+                                                 rig.validate, &n->instance, &err),
+                     err);
+}
+
+void network_off_shim(network *n)
+{
+    vulkan_instance *v = n->instance;
+    network_destroy(n);
+    assert_int_equal(vulkan_validation_messages(v), 0);
+    vulkan_instance_destroy(v);
+    assert_int_equal(shim.live, 0);
+    shim_reset();
+}
+
 pixels network_tensor(const network *n, const float *data)
 {
     const shape in = n->graph->values[n->graph->input].shape;
@@ -266,4 +286,18 @@ status passthrough_build(const allocator *a, uint32_t anchors, uint32_t classes,
                             .anchors = corners};
     *out = g;
     return STATUS_OK;
+}
+
+status passthrough_network(network *n, uint32_t anchors, uint32_t classes, detector_head *head,
+                           error *err)
+{
+    const status s = passthrough_build(n->alloc ? n->alloc : &allocator_default, anchors, classes,
+                                       &n->graph, head, err);
+    n->head = head;
+    n->preprocess = (preprocess){.width = 4 + classes,
+                                 .height = anchors,
+                                 .channels = CHANNELS_GRAY,
+                                 .deviation = {255.0f, 255.0f, 255.0f},
+                                 .sampling = SAMPLING_BILINEAR};
+    return s;
 }

@@ -61,6 +61,11 @@ status network_open(network *n, error *err);
 void network_close(network *n);
 void network_destroy(network *n);
 
+/* An instance of its own behind the shim (shim.h), before it is opened; and the end of both, when
+ * nothing may be left of them and the layers must have kept silent. The shim is then as new. */
+void network_on_shim(network *n);
+void network_off_shim(network *n);
+
 /* `data` as the network's input */
 pixels network_tensor(const network *n, const float *data);
 /* submits to slot 0, waits */
@@ -71,5 +76,8 @@ status network_run(network *n, const pixels *images, uint32_t count, const nms_p
  * of anchor i and its class scores. Both anchors and head live in the graph's region. */
 status passthrough_build(const allocator *a, uint32_t anchors, uint32_t classes, graph **out,
                          detector_head *head, error *err);
+/* The same as a network to be opened: it makes boxes of a picture's bytes. */
+status passthrough_network(network *n, uint32_t anchors, uint32_t classes, detector_head *head,
+                           error *err);
 
 #endif

@@ -187,9 +187,7 @@ static void test_loss_is_sticky(void **state)
     assert_status_ok(passthrough_build(&allocator_default, ANCHORS, CLASSES, &n.graph, &head, &err),
                      err);
     n.head = &head;
-    assert_status_ok(vulkan_instance_create_with(shim_loader(), &allocator_default, &rig.log,
-                                                 rig.validate, &n.instance, &err),
-                     err);
+    network_on_shim(&n);
     assert_status_ok(network_open(&n, &err), err);
     const pixels image = network_tensor(&n, input[0]);
     const backend_request request = {&image, 1, every};
@@ -210,11 +208,7 @@ static void test_loss_is_sticky(void **state)
     shim.fail_at = 0;
     assert_status_ok(network_open(&n, &err), err); /* anew on the same instance */
     assert_status_ok(network_run(&n, &image, 1, &every, &err), err);
-    vulkan_instance *v = n.instance;
-    network_destroy(&n);
-    assert_int_equal(vulkan_validation_messages(v), 0);
-    vulkan_instance_destroy(v);
-    assert_int_equal(shim.live, 0);
+    network_off_shim(&n);
 }
 
 static void test_host_allocations(void **state)

@@ -104,20 +104,14 @@ static void test_incomplete_pipeline(void **state)
     shim_reset();
     assert_status_ok(passthrough_build(&allocator_default, 8, 2, &n.graph, &head, &err), err);
     n.head = &head;
-    assert_status_ok(vulkan_instance_create_with(shim_loader(), &allocator_default, &rig.log,
-                                                 rig.validate, &n.instance, &err),
-                     err);
+    network_on_shim(&n);
     shim.fail_one = "vkCreateComputePipelines";
     shim.fail_with = VK_INCOMPLETE;
     shim.fail_at = 1;
     shim.calls = 0;
     assert_int_equal(network_open(&n, &err), STATUS_DEVICE);
     assert_non_null(strstr(err.text, "VK_INCOMPLETE"));
-    vulkan_instance *v = n.instance;
-    network_destroy(&n);
-    vulkan_instance_destroy(v);
-    assert_int_equal(shim.live, 0);
-    shim_reset();
+    network_off_shim(&n);
 }
 
 int main(void)

@@ -16,24 +16,6 @@ static void open_detector(network *n, detector_head *head)
     assert_true(n->plan->step_count < MEASURED_STEPS);
 }
 
-static void shim_instance(network *n)
-{
-    error err = {0};
-    assert_status_ok(vulkan_instance_create_with(shim_loader(), &allocator_default, &rig.log,
-                                                 rig.validate, &n->instance, &err),
-                     err);
-}
-
-static void shim_instance_end(network *n)
-{
-    vulkan_instance *v = n->instance;
-    network_destroy(n);
-    assert_int_equal(vulkan_validation_messages(v), 0);
-    vulkan_instance_destroy(v);
-    assert_int_equal(shim.live, 0);
-    shim_reset();
-}
-
 /* what picture 0 gives in a slot */
 static void detect(network *n, uint32_t slot_index, detection *kept, uint32_t *count)
 {
@@ -190,7 +172,7 @@ static void test_nothing_left(void **state)
     const pixels image = measured_picture(0);
     const backend_request request = {&image, 1, measured_every};
     shim_reset();
-    shim_instance(&n);
+    network_on_shim(&n);
     open_detector(&n, &head);
     detect(&n, 0, kept, &count);
     const backend_functions *call = n.backend->call;
@@ -206,7 +188,7 @@ static void test_nothing_left(void **state)
     const size_t recordings = shim.recordings;
     detect(&n, 0, kept, &count);
     assert_int_equal(shim.recordings, recordings);
-    shim_instance_end(&n);
+    network_off_shim(&n);
 }
 
 /* no clock on the queue, and one that soon begins anew */
@@ -222,7 +204,7 @@ static void test_clocks(void **state)
         const backend_request request = {&image, 1, measured_every};
         shim_reset();
         shim.timestamp_bits = bits;
-        shim_instance(&n);
+        network_on_shim(&n);
         open_detector(&n, &head);
         const double period =
             (double)n.instance->devices[rig.device].properties.limits.timestampPeriod;
@@ -236,7 +218,7 @@ static void test_clocks(void **state)
             assert_true((double)total < 4096 * period);
         }
         assert_status_ok(n.backend->call->repeat(n.backend, &request, 1, &ns, &err), err);
-        shim_instance_end(&n);
+        network_off_shim(&n);
     }
 }
 
@@ -251,7 +233,7 @@ static void test_false_clocks(void **state)
     const pixels image = measured_picture(0);
     const backend_request request = {&image, 1, measured_every};
     shim_reset();
-    shim_instance(&n);
+    network_on_shim(&n);
     open_detector(&n, &head);
     const backend_functions *call = n.backend->call;
     shim.lost_timestamp = true;
@@ -267,7 +249,7 @@ static void test_false_clocks(void **state)
     assert_int_equal(call->profile(n.backend, &request, 1, NULL, &total, &err), STATUS_DEVICE);
     assert_non_null(strstr(err.text, "VK_NOT_READY"));
     assert_status_ok(call->profile(n.backend, &request, 1, step_ns, &total, &err), err);
-    shim_instance_end(&n);
+    network_off_shim(&n);
 }
 
 /* What a wait ran out on is waited for by whatever comes next. */
@@ -283,7 +265,7 @@ static void test_timeout(void **state)
     const pixels image = measured_picture(0);
     const backend_request request = {&image, 1, measured_every};
     shim_reset();
-    shim_instance(&n);
+    network_on_shim(&n);
     open_detector(&n, &head);
     detect(&n, 0, before, &count_before);
     const backend_functions *call = n.backend->call;
@@ -299,7 +281,7 @@ static void test_timeout(void **state)
     shim.timeout = true;
     assert_int_equal(call->profile(n.backend, &request, 1, NULL, &total, &err), STATUS_TIMEOUT);
     shim.timeout = false;
-    shim_instance_end(&n); /* which waits too */
+    network_off_shim(&n); /* which waits too */
 }
 
 static void test_peaks(void **state)

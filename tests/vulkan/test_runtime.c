@@ -1,11 +1,7 @@
-/* The runtime around the kernels: slots, waits, growth, memory, the pipeline cache, device choice,
- * and that the steady state makes nothing. */
+/* The runtime around the kernels: slots, waits, growth, memory, and that the steady state makes
+ * nothing. */
 #include "tests/vulkan/rig.h"
 #include "tests/vulkan/shim.h"
-
-#include <dirent.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { SEED = 5, ANCHORS = 40, CLASSES = 2, SIDE = 300 };
 
@@ -27,37 +23,10 @@ static pixels picture(int which, uint32_t width, uint32_t height)
     return (pixels){PIXEL_RGB8, width, height, (size_t)width * 3, picture_bytes[which]};
 }
 
-/* a detector that makes boxes of the picture's bytes */
 static void detector(network *n, detector_head *head)
 {
     error err = {0};
-    assert_status_ok(passthrough_build(n->alloc ? n->alloc : &allocator_default, ANCHORS, CLASSES,
-                                       &n->graph, head, &err),
-                     err);
-    n->head = head;
-    n->preprocess = (preprocess){.width = 4 + CLASSES,
-                                 .height = ANCHORS,
-                                 .channels = CHANNELS_GRAY,
-                                 .mean = {0.0f, 0.0f, 0.0f},
-                                 .deviation = {255.0f, 255.0f, 255.0f},
-                                 .sampling = SAMPLING_BILINEAR};
-}
-
-static void shim_instance(network *n)
-{
-    error err = {0};
-    assert_status_ok(vulkan_instance_create_with(shim_loader(), &allocator_default, &rig.log,
-                                                 rig.validate, &n->instance, &err),
-                     err);
-}
-
-static void shim_instance_end(network *n)
-{
-    assert_int_equal(vulkan_validation_messages(n->instance), 0);
-    vulkan_instance_destroy(n->instance);
-    n->instance = NULL;
-    assert_int_equal(shim.live, 0);
-    shim_reset();
+    assert_status_ok(passthrough_network(n, ANCHORS, CLASSES, head, &err), err);
 }
 
 static backend_result result_of(network *n, uint32_t slot_index, uint32_t image)
@@ -154,7 +123,7 @@ static void test_submit_waits_for_nothing(void **state)
         detector_head head;
         network n = {.slots = SLOTS};
         shim.memory = kinds[k];
-        shim_instance(&n);
+        network_on_shim(&n);
         detector(&n, &head);
         assert_status_ok(network_open(&n, &err), err);
         for (int round = 0; round < ROUNDS; round++) {
@@ -173,10 +142,7 @@ static void test_submit_waits_for_nothing(void **state)
                 assert_same_result(&r, &alone[place]);
             }
         }
-        vulkan_instance *v = n.instance;
-        network_destroy(&n);
-        n.instance = v;
-        shim_instance_end(&n);
+        network_off_shim(&n);
     }
     free(shared);
     rig_assert_silent();
@@ -220,7 +186,7 @@ static void test_timeout(void **state)
     network n = {0};
     const pixels image = picture(0, 64, 64);
     const backend_request request = {&image, 1, every};
-    shim_instance(&n);
+    network_on_shim(&n);
     detector(&n, &head);
     assert_status_ok(network_open(&n, &err), err);
     assert_status_ok(n.backend->call->submit(n.backend, 0, &request, &err), err);
@@ -231,10 +197,7 @@ static void test_timeout(void **state)
     shim.timeout = false;
     assert_status_ok(n.backend->call->wait(n.backend, 0, UINT64_MAX, &err), err);
     assert_true(result_of(&n, 0, 0).count > 0);
-    vulkan_instance *v = n.instance;
-    network_destroy(&n);
-    n.instance = v;
-    shim_instance_end(&n);
+    network_off_shim(&n);
 }
 
 /* Every kind of memory gives the same results; the bill is what was allocated, and stated before.
@@ -254,7 +217,7 @@ static void test_memory_kinds(void **state)
         network n = {.max_batch = 3, .keep_all = true};
         shim.memory = kinds[k];
         shim.bar_exhausted = k == 3;
-        shim_instance(&n);
+        network_on_shim(&n);
         detector(&n, &head);
         backend_memory stated, bill;
         assert_status_ok(network_open(&n, &err), err);
@@ -276,10 +239,7 @@ static void test_memory_kinds(void **state)
         const bool flushes = kinds[k] == SHIM_MEMORY_NONCOHERENT;
         assert_int_equal(shim.flushes > 0, flushes);
         assert_int_equal(shim.invalidations > 0, flushes);
-        vulkan_instance *v = n.instance;
-        network_destroy(&n);
-        n.instance = v;
-        shim_instance_end(&n);
+        network_off_shim(&n);
     }
     rig_assert_silent();
 }
@@ -295,7 +255,7 @@ static void test_steady_state(void **state)
         detector_head head;
         network n = {.max_batch = 3, .slots = 2, .alloc = &counted.alloc};
         shim.memory = kinds[k];
-        shim_instance(&n);
+        network_on_shim(&n);
         detector(&n, &head);
         assert_status_ok(network_open(&n, &err), err);
         size_t allocations = 0, submissions = 0;
@@ -323,10 +283,7 @@ static void test_steady_state(void **state)
         assert_int_equal(shim.recordings, before.recordings);
         assert_int_equal(shim.descriptor_writes, before.descriptor_writes);
         assert_int_equal(shim.submissions - before.submissions, submissions); /* one a request */
-        vulkan_instance *v = n.instance;
-        network_destroy(&n);
-        n.instance = v;
-        shim_instance_end(&n);
+        network_off_shim(&n);
         assert_int_equal(counted.live, 0);
     }
 }
@@ -365,7 +322,7 @@ static void test_limits(void **state)
     detector_head head;
     network n = {.max_batch = 2};
     shim.max_storage_range = 65536;
-    shim_instance(&n);
+    network_on_shim(&n);
     detector(&n, &head);
     assert_status_ok(network_open(&n, &err), err);
     const pixels large[2] = {picture(0, SIDE, 79), picture(1, SIDE, 79)};
@@ -381,211 +338,11 @@ static void test_limits(void **state)
     vulkan_instance_destroy(n.instance);
     shim_reset();
     shim.max_groups_z = 3;
-    shim_instance(&n);
+    network_on_shim(&n);
     n.max_batch = 4;
     assert_int_equal(network_open(&n, &err), STATUS_LIMIT);
     n.max_batch = 0;
-    vulkan_instance *v = n.instance;
-    network_destroy(&n);
-    n.instance = v;
-    shim_instance_end(&n);
-}
-
-/* --- pipeline cache --- */
-
-static char cache_root[] = "/tmp/vkdet-test-XXXXXX";
-static char cache_dir[128];
-static char cache_file[512];
-
-static size_t cache_files(void)
-{
-    size_t count = 0;
-    DIR *d = opendir(cache_dir);
-    for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
-        if (e->d_name[0] != '.') {
-            (void)snprintf(cache_file, sizeof cache_file, "%s/%.300s", cache_dir, e->d_name);
-            count++;
-        }
-    }
-    if (d) {
-        (void)closedir(d);
-    }
-    return count;
-}
-
-static void open_with_cache(const char *dir)
-{
-    error err = {0};
-    detector_head head;
-    network n = {.cache_dir = dir};
-    const pixels image = picture(0, 64, 64);
-    rig_log_clear();
-    detector(&n, &head);
-    assert_status_ok(network_open(&n, &err), err);
-    assert_status_ok(network_run(&n, &image, 1, &every, &err), err);
-    network_destroy(&n);
-}
-
-static void file_write(const unsigned char *bytes, size_t size)
-{
-    FILE *f = fopen(cache_file, "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(bytes, 1, size, f), size);
-    assert_int_equal(fclose(f), 0);
-}
-
-static void test_cache(void **state)
-{
-    (void)state;
-    struct stat st;
-    assert_non_null(mkdtemp(cache_root));
-    (void)snprintf(cache_dir, sizeof cache_dir, "%s/a/b", cache_root);
-    open_with_cache(cache_dir);
-    assert_int_equal(rig_logged("cache-not-written"), 0);
-    if (cache_files() == 0) {
-        (void)rmdir(cache_root);
-        print_message("SKIPPED %s: this driver's pipeline caches hold nothing\n", __func__);
-        skip();
-    }
-    assert_int_equal(cache_files(), 1); /* no temporary file left either */
-    assert_int_equal(stat(cache_dir, &st), 0);
-    assert_int_equal(st.st_mode & 0777, 0700);
-    open_with_cache(cache_dir);
-    assert_int_equal(rig_logged("cache-loaded"), 1);
-    assert_int_equal(rig_logged("cache-ignored"), 0);
-
-    size_t size = 0;
-    unsigned char *good = test_read_file(cache_file, &size);
-    assert_true(good && size > 120);
-    /* a byte of each field, and of the payload: every one is noticed, and mended */
-    static const size_t damaged[] = {0, 8, 12, 16, 20, 24, 39, 40, 103, 104, 112, 119, 120, 150};
-    for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++) {
-        good[damaged[i]] ^= 0x40;
-        file_write(good, size);
-        good[damaged[i]] ^= 0x40;
-        open_with_cache(cache_dir);
-        assert_int_equal(rig_logged("cache-ignored"), 1);
-        assert_int_equal(rig_logged("cache-loaded"), 0);
-        open_with_cache(cache_dir);
-        assert_int_equal(rig_logged("cache-loaded"), 1);
-    }
-    for (size_t cut = 0; cut < size; cut += cut < 160 ? 13 : size / 5 + 1) {
-        file_write(good, cut);
-        open_with_cache(cache_dir);
-        assert_int_equal(rig_logged("cache-ignored"), 1);
-    }
-    free(good);
-    (void)unlink(cache_file);
-    assert_int_equal(mkdir(cache_file, 0700), 0); /* a folder in its place */
-    open_with_cache(cache_dir);
-    assert_int_equal(rig_logged("cache-ignored"), 1);
-    assert_int_equal(rig_logged("cache-not-written"), 1);
-    assert_int_equal(rmdir(cache_file), 0);
-    assert_int_equal(cache_files(), 0);
-    open_with_cache("/proc/nowhere/vkdet");
-    assert_int_equal(rig_logged("cache-not-written"), 1);
-    (void)rmdir(cache_dir);
-    (void)snprintf(cache_dir, sizeof cache_dir, "%s/a", cache_root);
-    (void)rmdir(cache_dir);
-    (void)rmdir(cache_root);
-    rig_assert_silent();
-}
-
-/* --- devices --- */
-
-static void test_devices(void **state)
-{
-    (void)state;
-    error err = {0};
-    network n = {0};
-    vkdet_device_info info;
-    plan_target target;
-    shim.device_copies = 5;
-    static const VkPhysicalDeviceType types[] = {
-        VK_PHYSICAL_DEVICE_TYPE_CPU, VK_PHYSICAL_DEVICE_TYPE_VIRTUAL_GPU,
-        VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU, VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU,
-        VK_PHYSICAL_DEVICE_TYPE_OTHER};
-    static const vkdet_device_kind kinds[] = {VKDET_DEVICE_SOFTWARE, VKDET_DEVICE_VIRTUAL_GPU,
-                                              VKDET_DEVICE_INTEGRATED_GPU,
-                                              VKDET_DEVICE_DISCRETE_GPU, VKDET_DEVICE_OTHER};
-    memcpy(shim.device_types, types, sizeof types);
-    shim_instance(&n);
-    assert_int_equal(vulkan_device_count(n.instance), 5);
-    assert_int_equal(vulkan_device_pick(n.instance), 3);
-    for (uint32_t i = 0; i < 5; i++) {
-        char id[32];
-        (void)snprintf(id, sizeof id, "vulkan:%u", i);
-        vulkan_device_describe(n.instance, i, &info);
-        assert_string_equal(info.id, id);
-        assert_int_equal(info.kind, kinds[i]);
-        assert_int_equal(info.is_auto, i == 3);
-        assert_string_equal(info.unusable, "");
-        assert_true(info.name[0] && info.driver[0] && info.api_version[0] && info.memory_bytes);
-        vulkan_device_target(n.instance, i, &target);
-        assert_true(target.max_invocations >= 128 && target.max_shared_bytes >= 16384);
-    }
-    vulkan_device_describe(n.instance, 5, &info);
-    assert_true(info.unusable[0] != 0);
-    shim_instance_end(&n);
-
-    shim.device_copies = 2; /* software and something unknown: auto takes neither */
-    shim.device_types[0] = VK_PHYSICAL_DEVICE_TYPE_CPU;
-    shim.device_types[1] = VK_PHYSICAL_DEVICE_TYPE_OTHER;
-    shim_instance(&n);
-    assert_int_equal(vulkan_device_pick(n.instance), -1);
-    shim_instance_end(&n);
-
-    for (int k = 0; k < 2; k++) { /* too old; nothing that computes */
-        detector_head head;
-        shim.device_copies = 1;
-        shim.device_types[0] = VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU;
-        shim.api_version = k ? 0 : VK_API_VERSION_1_0;
-        shim.no_compute = k;
-        shim_instance(&n);
-        vulkan_device_describe(n.instance, 0, &info);
-        assert_non_null(strstr(info.unusable, k ? "compute" : "1.1"));
-        assert_int_equal(vulkan_device_pick(n.instance), -1);
-        detector(&n, &head);
-        assert_int_equal(network_open(&n, &err), STATUS_DEVICE);
-        vulkan_instance *v = n.instance;
-        network_destroy(&n);
-        n.instance = v;
-        shim_instance_end(&n);
-    }
-}
-
-/* One device that cannot be asked is listed with the reason; the others are as usable as before. */
-static void test_unanswering_device(void **state)
-{
-    (void)state;
-    error err = {0};
-    network n = {0};
-    vkdet_device_info info;
-    shim.device_copies = 2;
-    shim.device_types[0] = shim.device_types[1] = VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU;
-    shim.fail_at = 1;
-    shim.fail_one = "vkEnumerateDeviceExtensionProperties";
-    shim.fail_with = VK_ERROR_INITIALIZATION_FAILED;
-    shim_instance(&n);
-    assert_int_equal(vulkan_device_count(n.instance), 2);
-    vulkan_device_describe(n.instance, 0, &info);
-    assert_non_null(strstr(info.unusable, "VK_ERROR_INITIALIZATION_FAILED"));
-    vulkan_device_describe(n.instance, 1, &info);
-    assert_string_equal(info.unusable, "");
-    assert_int_equal(vulkan_device_pick(n.instance), 1);
-    shim_instance_end(&n);
-
-    shim.fail_at = 1; /* what is wanting here is ours */
-    shim.fail_one = "vkEnumerateDeviceExtensionProperties";
-    shim.fail_with = VK_ERROR_OUT_OF_HOST_MEMORY;
-    vulkan_instance *v = NULL;
-    assert_int_equal(
-        vulkan_instance_create_with(shim_loader(), &allocator_default, &rig.log, false, &v, &err),
-        STATUS_MEMORY);
-    assert_null(v);
-    assert_non_null(strstr(err.text, "VK_ERROR_OUT_OF_HOST_MEMORY"));
-    assert_int_equal(shim.live, 0);
-    shim_reset();
+    network_off_shim(&n);
 }
 
 static void test_two_sessions(void **state)
@@ -624,9 +381,7 @@ int main(void)
         cmocka_unit_test(test_not_submitted),   cmocka_unit_test(test_destroy_in_flight),
         cmocka_unit_test(test_timeout),         cmocka_unit_test(test_memory_kinds),
         cmocka_unit_test(test_steady_state),    cmocka_unit_test(test_growth),
-        cmocka_unit_test(test_limits),          cmocka_unit_test(test_cache),
-        cmocka_unit_test(test_devices),         cmocka_unit_test(test_unanswering_device),
-        cmocka_unit_test(test_two_sessions),
+        cmocka_unit_test(test_limits),          cmocka_unit_test(test_two_sessions),
     };
     return cmocka_run_group_tests(tests, setup, rig_teardown);
 }
