@@ -2,7 +2,7 @@
 #include "tests/support/test.h"
 
 #include "host/cli/coco_eval.h"
-#include "tests/cli/failing.h"
+#include "tests/support/failing.h"
 
 enum { MOST = 4096, CATEGORIES = 3 };
 

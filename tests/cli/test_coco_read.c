@@ -2,7 +2,7 @@
 #include "tests/support/test.h"
 
 #include "host/cli/coco_read.h"
-#include "tests/cli/failing.h"
+#include "tests/support/failing.h"
 
 #include <jansson.h>
 

@@ -1,6 +1,8 @@
 /* The functions of vkdet.h that the batcher calls. */
 #include "tests/serve/fake_vkdet.h"
 
+#include "tests/support/failing.h"
+
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,7 +94,7 @@ vkdet_status vkdet_session_create(vkdet_context *context, const vkdet_model *mod
     const bool fails = ++fake.sessions == fake.fail_at;
     fake.live += !fails;
     (void)pthread_mutex_unlock(&fake.lock);
-    *out = fails ? NULL : malloc(sizeof **out); /* not among the allocations that tests fail */
+    *out = fails ? NULL : unfailing_malloc(sizeof **out);
     if (*out) {
         (*out)->used = false;
     }

@@ -6,8 +6,8 @@
 #include "host/serve/metrics.h"
 #include "host/serve/server.h"
 
-#include "tests/cli/failing.h"
 #include "tests/serve/fake_vkdet.h"
+#include "tests/support/failing.h"
 
 #include <pthread.h>
 #include <time.h>

@@ -1,86 +1,18 @@
 /* The server in this process, every allocation of its own sources failing once: it starts or says
- * why not, answers rightly or with an error, and goes on as before.
- *
- * malloc, calloc, realloc, strdup and open_memstream are wrapped by the linker, for what this
- * program links itself: host/serve and host/client, and neither the library nor libmicrohttpd. */
+ * why not, answers rightly or with an error, and goes on as before. They are host/serve and
+ * host/client, and neither the library nor libmicrohttpd. */
 #include "tests/support/test.h"
 
 #include "host/serve/serve.h"
+
+#include "tests/support/failing.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-/* --- allocations that fail -----------------------------------------------------------------------
- */
-
-static atomic_size_t counted, fail_at; /* 0: none */
-static atomic_bool has_failed;
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t number, size_t size);
-void *__real_realloc(void *memory, size_t size);
-char *__real_strdup(const char *text);
-FILE *__real_open_memstream(char **text, size_t *size);
-/* visible: the linker looks for them from the sanitizer's library too */
-#define SEEN __attribute__((visibility("default")))
-SEEN void *__wrap_malloc(size_t size);
-SEEN void *__wrap_calloc(size_t number, size_t size);
-SEEN void *__wrap_realloc(void *memory, size_t size);
-SEEN char *__wrap_strdup(const char *text);
-SEEN FILE *__wrap_open_memstream(char **text, size_t *size);
-
-static bool fails(void)
-{
-    const size_t at = atomic_load(&fail_at);
-    const bool now = at != 0 && atomic_fetch_add(&counted, 1) + 1 == at;
-    if (now) {
-        atomic_store(&has_failed, true);
-    }
-    return now;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t number, size_t size)
-{
-    return fails() ? NULL : __real_calloc(number, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    return fails() ? NULL : __real_realloc(memory, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return fails() ? NULL : __real_strdup(text);
-}
-
-FILE *__wrap_open_memstream(char **text, size_t *size)
-{
-    return fails() ? NULL : __real_open_memstream(text, size);
-}
-
-static void failing_start(size_t at)
-{
-    atomic_store(&counted, 0);
-    atomic_store(&has_failed, false);
-    atomic_store(&fail_at, at);
-}
-
-static bool failing_end(void)
-{
-    atomic_store(&fail_at, 0);
-    return atomic_load(&has_failed);
-}
 
 /* --- a server in this process --------------------------------------------------------------------
  */
@@ -204,7 +136,7 @@ static reply ask(int port, const char *path, const char *headers, const void *bo
         }
         at += (size_t)sent;
     }
-    r.text = __real_malloc(capacity + 1);
+    r.text = unfailing_malloc(capacity + 1);
     for (ssize_t got = 1; got > 0 && used<capacity; used += got> 0 ? (size_t)got : 0) {
         got = recv(connection, r.text + used, capacity - used, 0);
     }

@@ -3,7 +3,7 @@
 #include "tests/support/test.h"
 
 #include "host/serve/oip_request.h"
-#include "tests/cli/failing.h"
+#include "tests/support/failing.h"
 
 #include <jansson.h>
 
