@@ -91,12 +91,12 @@ const uint FETCHES = (ROWS + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE;
 const uint SLICE_STRIDE = DEPTH / 8 + 1;
 shared uvec4 slice_eights[2 * ROWS * SLICE_STRIDE];
 
-/* Finished matrices side by side, for each subgroup, with the same padding. */
+/* Finished matrices side by side, for each subgroup, with the same padding: floats, in fours. */
 const uint PATCH_MATRICES = MATRIX_COLUMNS % 2 == 0 ? 2 : 1;
 const uint TURNS = MATRIX_ROWS * MATRIX_COLUMNS / PATCH_MATRICES;
 const uint PATCH_FOURS = PATCH_MATRICES * N / 4;
-const uint PATCH_STRIDE = 4 * PATCH_FOURS + 4;
-shared float patch_numbers[SUBGROUPS * M * PATCH_STRIDE];
+const uint PATCH_STRIDE = PATCH_FOURS + 1;
+shared uvec4 patch_fours[SUBGROUPS * M * PATCH_STRIDE];
 
 uvec4 fetched[FETCHES];
 
@@ -179,7 +179,7 @@ void put_patch(uint turn)
             [[unroll]] for (uint p = 0; p < PATCH_MATRICES; ++p)
             {
                 STORE(acc[(t / MATRIX_ROWS * PATCH_MATRICES + p) * MATRIX_ROWS + t % MATRIX_ROWS],
-                      patch_numbers, gl_SubgroupID * M * PATCH_STRIDE + p * N, PATCH_STRIDE);
+                      patch_fours, gl_SubgroupID * M * PATCH_STRIDE + p * (N / 4), PATCH_STRIDE);
             }
         }
     }
@@ -194,12 +194,10 @@ void finish_patch(conv2d_record r, uint bias4, uint first_row, uint first_block)
         uint block = first_block + column;
         if (block < all_blocks) {
             vec4 v[4];
-            uint at = (gl_SubgroupID * M + row) * PATCH_STRIDE + 4 * column;
+            uint at = (gl_SubgroupID * M + row) * PATCH_STRIDE + column;
             [[unroll]] for (uint i = 0; i < 4; ++i)
             {
-                v[i] = vec4(patch_numbers[at], patch_numbers[at + 1], patch_numbers[at + 2],
-                            patch_numbers[at + 3]);
-                at += PATCH_STRIDE;
+                v[i] = uintBitsToFloat(patch_fours[at + i * PATCH_STRIDE]);
             }
             finish_rows(r, weights4[bias4 + block], first_row + row, block, v);
         }

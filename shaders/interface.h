@@ -532,15 +532,15 @@ struct nms_push {
 };
 
 /* --- peaks: what a device reaches (host/vulkan/peaks.c); two buffers of their own --- */
-#define PEAK_BINDING_FROM  0
-#define PEAK_BINDING_TO    1
-#define PEAK_BINDING_COUNT 2
-#define PEAK_CHAINS        8 /* of vectors of four, an invocation */
-#define PEAK_ROWS          2 /* of matrices, a subgroup */
-#define PEAK_COLUMNS       4
-#define SPEC_PEAK_MATRIX_M 3
-#define SPEC_PEAK_MATRIX_N 4
-#define SPEC_PEAK_MATRIX_K 5
+#define PEAK_BINDING_FROM        0
+#define PEAK_BINDING_TO          1
+#define PEAK_BINDING_COUNT       2
+#define PEAK_CHAINS              8 /* of vectors of four, an invocation */
+#define SPEC_PEAK_MATRIX_M       3
+#define SPEC_PEAK_MATRIX_N       4
+#define SPEC_PEAK_MATRIX_K       5
+#define SPEC_PEAK_MATRIX_ROWS    6
+#define SPEC_PEAK_MATRIX_COLUMNS 7
 struct peak_push {
     iface_uint turns; /* of the innermost loop */
     iface_float factor;

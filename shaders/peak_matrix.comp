@@ -1,8 +1,14 @@
 /* Peak: cooperative matrices, binary16 factors and binary32 sums. Each subgroup keeps a block of
- * PEAK_ROWS x PEAK_COLUMNS sums, as a matrix product would, and adds the same products over and
- * over. Built for VK_KHR_cooperative_matrix, and with MATRIX_NV for VK_NV_cooperative_matrix. */
+ * ROWS x COLUMNS sums, as a matrix product would, and adds the same products over and over: nothing
+ * is loaded in between, and so many sums hide the latency of one. Which block is best is the
+ * device's own affair; the host tries some.
+ *
+ * Loops over the block are unrolled, so that each matrix has a name: an index that is only known
+ * when it runs would put what it points into in memory. Built for VK_KHR_cooperative_matrix, and
+ * with MATRIX_NV for VK_NV_cooperative_matrix. */
 #version 450
 #extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
 #extension GL_EXT_shader_explicit_arithmetic_types_float16 : require
 #extension GL_EXT_shader_16bit_storage : require
 #extension GL_KHR_memory_scope_semantics : require
@@ -18,6 +24,8 @@
 layout(constant_id = SPEC_PEAK_MATRIX_M) const uint M = 16;
 layout(constant_id = SPEC_PEAK_MATRIX_N) const uint N = 16;
 layout(constant_id = SPEC_PEAK_MATRIX_K) const uint K = 16;
+layout(constant_id = SPEC_PEAK_MATRIX_ROWS) const uint ROWS = 2; /* of matrices, a subgroup */
+layout(constant_id = SPEC_PEAK_MATRIX_COLUMNS) const uint COLUMNS = 4;
 
 layout(std430, set = 0, binding = PEAK_BINDING_FROM) readonly buffer from_buffer
 {
@@ -47,30 +55,36 @@ layout(std430, set = 0, binding = PEAK_BINDING_TO) writeonly buffer to_buffer
 
 void main()
 {
-    LEFT left[PEAK_ROWS];
-    RIGHT right[PEAK_COLUMNS];
-    SUM sums[PEAK_ROWS * PEAK_COLUMNS];
-    for (uint r = 0; r < PEAK_ROWS; ++r) {
+    LEFT left[ROWS];
+    RIGHT right[COLUMNS];
+    SUM sums[ROWS * COLUMNS];
+    [[unroll]] for (uint r = 0; r < ROWS; ++r)
+    {
         LOAD(left[r], r * M * K, K);
     }
-    for (uint c = 0; c < PEAK_COLUMNS; ++c) {
-        LOAD(right[c], (PEAK_ROWS * M + c * N) * K, N);
+    [[unroll]] for (uint c = 0; c < COLUMNS; ++c)
+    {
+        LOAD(right[c], (ROWS * M + c * N) * K, N);
     }
-    for (uint i = 0; i < PEAK_ROWS * PEAK_COLUMNS; ++i) {
+    [[unroll]] for (uint i = 0; i < ROWS * COLUMNS; ++i)
+    {
         sums[i] = SUM(push.term);
     }
-    for (uint i = 0; i < push.turns; ++i) {
-        for (uint r = 0; r < PEAK_ROWS; ++r) {
-            for (uint c = 0; c < PEAK_COLUMNS; ++c) {
-                sums[r * PEAK_COLUMNS + c] =
-                    MULTIPLY_ADD(left[r], right[c], sums[r * PEAK_COLUMNS + c]);
+    [[dont_unroll]] for (uint i = 0; i < push.turns; ++i)
+    {
+        [[unroll]] for (uint c = 0; c < COLUMNS; ++c)
+        {
+            [[unroll]] for (uint r = 0; r < ROWS; ++r)
+            {
+                sums[c * ROWS + r] = MULTIPLY_ADD(left[r], right[c], sums[c * ROWS + r]);
             }
         }
     }
     if (push.never == 0.0) { /* which it is not, but who compiles this cannot know */
         uint block = gl_WorkGroupID.x * gl_NumSubgroups + gl_SubgroupID;
-        for (uint i = 0; i < PEAK_ROWS * PEAK_COLUMNS; ++i) {
-            STORE(sums[i], (block * PEAK_ROWS * PEAK_COLUMNS + i) * M * N);
+        [[unroll]] for (uint i = 0; i < ROWS * COLUMNS; ++i)
+        {
+            STORE(sums[i], (block * ROWS * COLUMNS + i) * M * N);
         }
     }
 }

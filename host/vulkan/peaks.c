@@ -14,9 +14,8 @@ enum {
     SAMPLES = 3,
     GROWTH = 16,            /* at most, from one sample to the next */
     MOST_REPEATS = 1 << 16, /* in one command buffer */
-    SUBGROUPS = 4,          /* of a workgroup that multiplies matrices */
     FMA_TURNS = 512,
-    MATRIX_TURNS = 32,
+    MATRIX_TURNS = 256,
     VECTOR_FLOPS = 8 /* a multiply-add of four lanes */
 };
 
@@ -178,24 +177,48 @@ static status fma_measure(peaks *p, const char *module, double *flops, error *er
     return s ? s : rate(p, &w, flops, err);
 }
 
-static status matrix_measure(peaks *p, double *flops, error *err)
+/* What a subgroup sums, in matrices, and the subgroups of a workgroup. */
+typedef struct matrix_block {
+    uint32_t rows, columns, subgroups;
+} matrix_block;
+
+static status block_measure(peaks *p, matrix_shape m, const matrix_block *b, double *flops,
+                            error *err)
 {
     const device_features *f = &p->rig.dev.physical->features;
-    const matrix_shape m = features_half_matrix(f);
-    const uint32_t most = p->rig.dev.physical->properties.limits.maxComputeWorkGroupInvocations;
-    const uint32_t subgroups = f->subgroup_size * SUBGROUPS <= most ? SUBGROUPS : 1;
-    const uint64_t halves = (uint64_t)(PEAK_ROWS * m.m + PEAK_COLUMNS * m.n) * m.k;
-    if (m.m == 0 || halves * 2 > p->rig.from.bytes) {
-        return STATUS_OK;
-    }
-    const uint32_t constants[6] = {f->subgroup_size * subgroups, 1, 1, m.m, m.n, m.k};
+    const uint32_t constants[8] = {
+        f->subgroup_size * b->subgroups, 1, 1, m.m, m.n, m.k, b->rows, b->columns};
     work w =
         dispatch_of(p, 1, MATRIX_TURNS,
-                    2.0 * m.m * m.n * m.k * PEAK_ROWS * PEAK_COLUMNS * MATRIX_TURNS * subgroups);
+                    2.0 * m.m * m.n * m.k * b->rows * b->columns * MATRIX_TURNS * b->subgroups);
     const status s = peaks_rig_pipeline(
-        &p->rig, f->matrix == MATRIX_API_KHR ? "peak_matrix_khr" : "peak_matrix_nv", constants, 6,
+        &p->rig, f->matrix == MATRIX_API_KHR ? "peak_matrix_khr" : "peak_matrix_nv", constants, 8,
         err);
     return s ? s : rate(p, &w, flops, err);
+}
+
+/* The best of some blocks: with more sums a subgroup needs fewer neighbours to keep the units busy,
+ * with more subgroups each has fewer registers. A processor's driver compiles each for as long as
+ * it runs it, and has one kind of unit: it gets the first. */
+static status matrix_measure(peaks *p, double *flops, error *err)
+{
+    static const matrix_block blocks[] = {{2, 4, 4}, {4, 4, 8}, {2, 4, 8}, {4, 4, 4}};
+    const physical_device *gpu = p->rig.dev.physical;
+    const bool software = gpu->properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;
+    const matrix_shape m = features_half_matrix(&gpu->features);
+    const uint32_t most = gpu->properties.limits.maxComputeWorkGroupInvocations;
+    status s = STATUS_OK;
+    for (size_t i = 0; !s && m.m > 0 && i < (software ? 1 : sizeof blocks / sizeof *blocks); i++) {
+        matrix_block b = blocks[i];
+        const uint64_t halves = (uint64_t)(b.rows * m.m + b.columns * m.n) * m.k;
+        double found = 0;
+        b.subgroups = gpu->features.subgroup_size * b.subgroups <= most ? b.subgroups : 1;
+        if (halves * 2 <= p->rig.from.bytes && (i == 0 || clock_ns() < p->deadline)) {
+            s = block_measure(p, m, &b, &found, err);
+            *flops = found > *flops ? found : *flops;
+        }
+    }
+    return s;
 }
 
 /* bytes: that a kernel moves for each that it reads */

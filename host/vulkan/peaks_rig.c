@@ -156,7 +156,7 @@ static void pipeline_destroy(peaks_rig *r)
 status peaks_rig_pipeline(peaks_rig *r, const char *name, const uint32_t *constants, uint32_t count,
                           error *err)
 {
-    enum { MOST = 6 };
+    enum { MOST = 8 };
     device *d = &r->dev;
     VkShaderModule module = VK_NULL_HANDLE;
     VkSpecializationMapEntry entries[MOST];
