@@ -29,13 +29,19 @@ function(vkdet_test_on_driver name driver icd validate)
     set_tests_properties(${name}.${driver} PROPERTIES ENVIRONMENT "${environment}" LABELS "vulkan;${driver}" TIMEOUT 900)
 endfunction()
 
+function(vkdet_test_on_swiftshader name)
+    if(VKDET_SWIFTSHADER_ICD)
+        vkdet_test_on_driver(${name} swiftshader "${VKDET_SWIFTSHADER_ICD}" 0)
+    else()
+        vkdet_test_skipped(${name}.swiftshader "needs SwiftShader (Debian: chromium)")
+    endif()
+endfunction()
+
 # NAME is an executable target that takes the device from VKDET_TEST_DEVICE.
 function(vkdet_test_on_drivers name)
     vkdet_test_on_driver(${name} llvmpipe "${lavapipe_icd}" 0)
     vkdet_test_on_driver(${name} validated "${lavapipe_icd}" 1)
-    if(VKDET_SWIFTSHADER_ICD)
-        vkdet_test_on_driver(${name} swiftshader "${VKDET_SWIFTSHADER_ICD}" 0)
-    endif()
+    vkdet_test_on_swiftshader(${name})
 endfunction()
 
 # NAME.cpu, where the build has that device: the same executable, told so by VKDET_TEST_DEVICE.
@@ -43,6 +49,8 @@ function(vkdet_test_on_cpu name)
     if(VKDET_HAS_CPU_DEVICE)
         add_test(NAME ${name}.cpu COMMAND ${name})
         set_tests_properties(${name}.cpu PROPERTIES ENVIRONMENT "VKDET_TEST_DEVICE=cpu" LABELS cpu TIMEOUT 900)
+    else()
+        vkdet_test_skipped(${name}.cpu "this build has no device cpu (Debian: libdnnl-dev)")
     endif()
 endfunction()
 

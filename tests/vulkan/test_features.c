@@ -18,8 +18,9 @@ static void test_matrix_shapes(void **state)
     const device_features *real = &rig.instance->devices[rig.device].features;
     if (!shader_find("peak_matrix_nv") || !real->fp16 || !real->storage16 ||
         real->matrix != MATRIX_API_NONE) {
-        print_message("skipped: needs a build with GL_NV_cooperative_matrix and a device with "
-                      "halves and without matrices\n");
+        print_message("SKIPPED %s: needs a build with GL_NV_cooperative_matrix and a device with "
+                      "halves and without matrices\n",
+                      __func__);
         skip();
     }
     for (uint32_t shapes = 0; shapes <= SHIM_MATRIX_SHAPES; shapes++) {

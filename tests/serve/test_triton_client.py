@@ -1,7 +1,7 @@
 """The official client of the Open Inference Protocol against a live server: health, metadata, inference
 with pictures, pixels and tensors, in binary form and as JSON. Boxes must equal those of `vkdet detect`.
 
-    python3 tests/serve/triton_client.py VKDET
+    python3 tests/serve/test_triton_client.py VKDET
 
 Needs tritonclient[http] from PyPI."""
 
