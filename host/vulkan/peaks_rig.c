@@ -4,7 +4,8 @@
 #include "host/vulkan/check.h"
 #include "host/vulkan/pipelines.h"
 #include "shaders/interface.h"
-#include "shaders/shaders.h"
+
+#include <assert.h>
 
 enum {
     LEAST_BUFFER = 1 << 20,
@@ -160,23 +161,14 @@ status peaks_rig_pipeline(peaks_rig *r, const char *name, const uint32_t *consta
     device *d = &r->dev;
     VkShaderModule module = VK_NULL_HANDLE;
     VkSpecializationMapEntry entries[MOST];
-    const shader *code = shader_find(name);
-    if (!code || count > MOST) {
-        return error_set(err, STATUS_INTERNAL, "the shader %s was not built in", name);
-    }
+    assert(count <= MOST);
     for (uint32_t i = 0; i < count; i++) {
         entries[i] = (VkSpecializationMapEntry){i, i * 4, 4};
     }
     pipeline_destroy(r);
-    const VkShaderModuleCreateInfo module_info = {
-        .sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
-        .codeSize = code->code_bytes,
-        .pCode = code->code,
-    };
-    status s = device_check(d, d->call.CreateShaderModule(d->handle, &module_info, NULL, &module),
-                            "vkCreateShaderModule", err);
+    status s = pipelines_module(d, r->alloc, name, constants, count, &module, err);
     if (s) {
-        return error_prefix(err, "shader %s: ", name);
+        return s;
     }
     const VkComputePipelineCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
@@ -255,7 +247,7 @@ void peaks_rig_destroy(peaks_rig *r)
 status peaks_rig_create(const vulkan_instance *v, uint32_t index, const logger *log,
                         uint64_t most_bytes, peaks_rig *out, error *err)
 {
-    *out = (peaks_rig){0};
+    *out = (peaks_rig){.alloc = &v->alloc};
     status s = device_create(v, index, log, &out->dev, err);
     if (!s) {
         s = pipelines_layouts(&out->dev, PEAK_BINDING_COUNT, sizeof(struct peak_push),

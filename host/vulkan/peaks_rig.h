@@ -6,6 +6,7 @@
 #include "host/vulkan/memory.h"
 
 typedef struct peaks_rig {
+    const allocator *alloc; /* the instance's */
     device dev;
     VkDescriptorSetLayout set_layout;
     VkPipelineLayout layout;

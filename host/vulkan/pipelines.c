@@ -2,6 +2,7 @@
 #include "host/vulkan/pipelines.h"
 
 #include "host/vulkan/check.h"
+#include "host/vulkan/specialize.h"
 #include "shaders/interface.h"
 #include "shaders/shaders.h"
 
@@ -83,31 +84,47 @@ status pipelines_layouts(device *d, uint32_t buffers, uint32_t push_bytes,
     return s;
 }
 
-static status module_get(device *d, const plan *p, build *b, uint32_t index, error *err)
+status pipelines_module(device *d, const allocator *a, const char *name, const uint32_t *constants,
+                        uint32_t count, VkShaderModule *module, error *err)
 {
-    const plan_step *step = &p->steps[b->steps[index]];
-    const char *name = step->shader;
-    for (uint32_t i = 0; i < index; i++) {
-        if (strcmp(p->steps[b->steps[i]].shader, name) == 0) {
-            b->modules[index] = b->modules[i];
-            return STATUS_OK;
-        }
-    }
     const shader *code = shader_find(name);
     if (!code) {
-        return error_set(err, STATUS_INTERNAL,
-                         "step %s wants the shader %s, which was not built in", step->name, name);
+        return error_set(err, STATUS_INTERNAL, "the shader %s was not built in", name);
     }
-    const VkShaderModuleCreateInfo info = {
+    VkShaderModuleCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
         .codeSize = code->code_bytes,
         .pCode = code->code,
     };
-    const status s =
-        device_check(d, d->call.CreateShaderModule(d->handle, &info, NULL, &b->modules[index]),
-                     "vkCreateShaderModule", err);
-    b->owns_module[index] = !s;
+    uint32_t *own = NULL;
+    if (d->physical->quirks & QUIRK_SPECIALIZE) {
+        info.pCode = own = specialize(a, code, constants, count, &info.codeSize);
+        if (!own) {
+            return error_set(err, STATUS_MEMORY, "out of memory for the shader %s", name);
+        }
+    }
+    const status s = device_check(d, d->call.CreateShaderModule(d->handle, &info, NULL, module),
+                                  "vkCreateShaderModule", err);
+    memory_release(a, own);
     return s ? error_prefix(err, "shader %s: ", name) : s;
+}
+
+/* One shader's module serves all its pipelines, unless their constants are written into it. */
+static status module_get(device *d, const allocator *a, const plan *p, build *b, uint32_t index,
+                         error *err)
+{
+    const plan_step *step = &p->steps[b->steps[index]];
+    const bool shared = !(d->physical->quirks & QUIRK_SPECIALIZE);
+    for (uint32_t i = 0; shared && i < index; i++) {
+        if (strcmp(p->steps[b->steps[i]].shader, step->shader) == 0) {
+            b->modules[index] = b->modules[i];
+            return STATUS_OK;
+        }
+    }
+    const status s = pipelines_module(d, a, step->shader, step->constants, step->constant_count,
+                                      &b->modules[index], err);
+    b->owns_module[index] = !s;
+    return s ? error_prefix(err, "step %s: ", step->name) : s;
 }
 
 static status unique_find(const allocator *a, const plan *p, pipelines *out, build *b, error *err)
@@ -212,7 +229,7 @@ status pipelines_create(device *d, const allocator *a, const plan *p, VkPipeline
     }
     for (uint32_t i = 0; !s && i < out->unique_count; i++) {
         const plan_step *step = &p->steps[b.steps[i]];
-        s = module_get(d, p, &b, i, err);
+        s = module_get(d, a, p, &b, i, err);
         b.constants[i] = (VkSpecializationInfo){
             .mapEntryCount = step->constant_count,
             .pMapEntries = entries,

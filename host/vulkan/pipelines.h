@@ -19,6 +19,10 @@ status pipelines_create(device *d, const allocator *a, const plan *p, VkPipeline
  * constants. What was made is set also on failure; the rest is VK_NULL_HANDLE. */
 status pipelines_layouts(device *d, uint32_t buffers, uint32_t push_bytes,
                          VkDescriptorSetLayout *set_layout, VkPipelineLayout *layout, error *err);
+/* The built-in shader of that name; constants are those of the pipeline that it is for, which some
+ * drivers want to see in it. */
+status pipelines_module(device *d, const allocator *a, const char *name, const uint32_t *constants,
+                        uint32_t count, VkShaderModule *module, error *err);
 /* What vkCreateComputePipelines answered: anything but VK_SUCCESS is a failure. */
 status pipelines_check(device *d, VkResult r, error *err);
 void pipelines_destroy(device *d, const allocator *a, pipelines *p);

@@ -3,7 +3,7 @@
  * here: timestamps that cannot be true (profile.c), loops cut short (shaders/nms.comp). */
 #include "host/vulkan/quirks.h"
 
-enum { VENDOR_ID_AMD = 0x1002 };
+enum { VENDOR_ID_AMD = 0x1002, VENDOR_ID_GOOGLE = 0x1ae0 };
 
 typedef struct quirk_entry {
     uint32_t vendor;
@@ -18,11 +18,18 @@ static const char amd_matrix[] =
     "the driver crashes when it is asked for the shapes of cooperative matrices "
     "(AMDVLK issue 422, seen with 2.0.388; llama.cpp pull request 22750)";
 
+static const char constants_stay[] =
+    "the driver unrolls no loop whose bound is a specialization constant, and keeps arrays that "
+    "such "
+    "a loop indexes in memory (its optimizer never sees the constants as known)";
+
 static const quirk_entry entries[] = {
     {VENDOR_ID_AMD, VK_DRIVER_ID_AMD_PROPRIETARY, VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU, 0,
      UINT32_MAX, QUIRK_NO_MATRIX, amd_matrix},
     {VENDOR_ID_AMD, VK_DRIVER_ID_AMD_OPEN_SOURCE, VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU, 0,
      UINT32_MAX, QUIRK_NO_MATRIX, amd_matrix},
+    {VENDOR_ID_GOOGLE, VK_DRIVER_ID_GOOGLE_SWIFTSHADER, VK_PHYSICAL_DEVICE_TYPE_CPU, 0, UINT32_MAX,
+     QUIRK_SPECIALIZE, constants_stay},
 };
 
 uint32_t quirks_find(const quirk_subject *s, const char **reason)

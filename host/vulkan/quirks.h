@@ -1,4 +1,4 @@
-/* Drivers that do not do what they say: one table, and what is done without because of it. */
+/* Drivers that do not do what they say, or not well: one table, and what is done because of it. */
 #ifndef HOST_VULKAN_QUIRKS_H
 #define HOST_VULKAN_QUIRKS_H
 
@@ -7,7 +7,8 @@
 #include <stdint.h>
 
 typedef enum quirk {
-    QUIRK_NO_MATRIX = 1 /* cooperative matrices are neither asked about nor used */
+    QUIRK_NO_MATRIX = 1, /* cooperative matrices are neither asked about nor used */
+    QUIRK_SPECIALIZE = 2 /* specialization constants are written into the modules (specialize.h) */
 } quirk;
 
 /* Who and what a device says that it is. */
