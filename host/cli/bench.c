@@ -13,17 +13,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* An NVIDIA GPU among the devices: its own tool knows its clocks. */
-static bool any_nvidia(const vkdet_context *context)
+/* The machine now, with every device of it. */
+static json_t *host_now(const vkdet_context *context)
 {
-    enum { NVIDIA = 0x10de };
-    for (uint32_t i = 0; i < vkdet_device_count(context); i++) {
-        vkdet_device_info info;
-        if (vkdet_device_describe(context, i, &info) == VKDET_OK && info.vendor_id == NVIDIA) {
-            return true;
-        }
+    enum { MOST = 16 };
+    vkdet_device_info devices[MOST];
+    size_t count = 0;
+    for (uint32_t i = 0; i < vkdet_device_count(context) && count < MOST; i++) {
+        count += vkdet_device_describe(context, i, &devices[count]) == VKDET_OK;
     }
-    return false;
+    return bench_host_state(devices, count);
 }
 
 static const char *signal_name(int number)
@@ -51,11 +50,10 @@ static int measure(bench *b)
         console_error("out of memory for the results");
         return EXIT_DEVICE;
     }
-    const bool nvidia = any_nvidia(b->context);
-    (void)json_object_set_new(b->document, "host_before", bench_host_state(nvidia));
+    (void)json_object_set_new(b->document, "host_before", host_now(b->context));
     interrupt_watch(NULL);
     bench_run(b);
-    (void)json_object_set_new(b->document, "host_after", bench_host_state(nvidia));
+    (void)json_object_set_new(b->document, "host_after", host_now(b->context));
     if (interrupt_signal() != 0) {
         (void)json_object_set_new(b->document, "stopped",
                                   json_string(signal_name(interrupt_signal())));

@@ -22,7 +22,9 @@ enum {
     BENCH_MAX_LIST = 32
 };
 
-#define BENCH_WARM_SECONDS 0.5 /* before a measurement, and each slot three times */
+/* of the rate that the search finds: it tries each for the bound on the latency divided by this */
+#define BENCH_RATE_TOLERANCE 0.02
+#define BENCH_WARM_SECONDS   0.5 /* before a measurement, and each slot three times */
 
 /* The command line, read. */
 typedef struct bench_wish {
@@ -117,8 +119,14 @@ void bench_sleep_until(double when);
 
 /* --- bench_host.c: facts about the machine, and what its clocks do --- */
 json_t *bench_host_facts(void);
-/* now, for the document's "before" and "after" */
-json_t *bench_host_state(bool nvidia);
+/* now, for the document's "before" and "after"; devices: those of which the GPUs' clocks are told
+ */
+json_t *bench_host_state(const vkdet_device_info *devices, size_t count);
+/* of it the clocks alone; may be called on another thread */
+json_t *bench_host_clocks(const vkdet_device_info *devices, size_t count);
+
+/* --- bench_load.c: the clocks while the case computes, into the document; nothing is timed --- */
+void bench_note_load(bench *b, const bench_case *c);
 
 /* --- bench_view.c --- */
 int bench_print_lines(const json_t *document);

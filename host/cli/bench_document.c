@@ -86,12 +86,12 @@ json_t *document_begin(bench *b, json_t *input_facts)
         (void)strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &utc);
     }
     return json_pack("{s:i, s:s, s:s, s:s, s:s, s:n, s:o, s:o, s:o, s:o, s:o, s:[], s:[], s:[], "
-                     "s:[]}",
+                     "s:[], s:[]}",
                      "schema", 1, "tool", "vkdet bench", "version", vkdet_version(),
                      "shader_digest", vkdet_shader_digest(), "date", date, "stopped", "host",
                      bench_host_facts(), "model", model_facts(b), "input", input_facts, "rules",
                      rule_facts(&b->wish, &b->info), "sources", arguments_list(b->settings),
-                     "devices", "checks", "results", "layers");
+                     "devices", "checks", "under_load", "results", "layers");
 }
 
 void document_add(bench *b, const bench_case *c, const bench_metric *m, bench_estimate e,
@@ -140,6 +140,28 @@ void document_add_quantile(bench *b, const bench_case *c, const bench_metric *m,
         document_annotate(b, "min", document_number(sorted->values[0] * m->scale));
         document_annotate(b, "max", document_number(sorted->values[sorted->count - 1] * m->scale));
     }
+}
+
+void document_clocks(const json_t *entry, char *text, size_t size)
+{
+    const char *gpu = document_text(entry, "gpu");
+    (void)snprintf(text, size, "cpu clocks %s%s%s", document_text(entry, "cpu_clocks"),
+                   *gpu ? "; " : "", gpu);
+}
+
+bool document_clocks_alike(const json_t *document)
+{
+    char first[DOCUMENT_CLOCKS], other[DOCUMENT_CLOCKS];
+    size_t i;
+    json_t *entry;
+    json_array_foreach(json_object_get(document, "under_load"), i, entry)
+    {
+        document_clocks(entry, i ? other : first, DOCUMENT_CLOCKS);
+        if (i > 0 && strcmp(first, other) != 0) {
+            return false;
+        }
+    }
+    return true;
 }
 
 void document_rules(const json_t *document, char *text, size_t size)

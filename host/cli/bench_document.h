@@ -4,6 +4,7 @@
  *   host, host_before, host_after      bench_host.c
  *   model, input, rules                what was timed, and how
  *   devices                            each with its peaks where they were measured
+ *   under_load                         bench_load.c
  *   checks                             one a device, precision and batch: ok, or the reason
  *   results                            see below
  *   layers                             one a device, precision and batch: its steps
@@ -45,6 +46,10 @@ double document_get(const json_t *object, const char *key);
 /* a member as text, or "" */
 const char *document_text(const json_t *object, const char *key);
 
+/* the clocks of an entry of under_load, in a line; and whether all entries have the same */
+enum { DOCUMENT_CLOCKS = 600 };
+bool document_clocks_alike(const json_t *document);
+void document_clocks(const json_t *entry, char *text, size_t size);
 /* how the document was measured, in a line */
 void document_rules(const json_t *document, char *text, size_t size);
 

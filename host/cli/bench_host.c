@@ -2,8 +2,9 @@
  * read is said to be so. */
 #include "host/cli/bench.h"
 
-#include <glob.h>
-#include <math.h>
+#include "host/cli/bench_gpu.h"
+#include "host/cli/bench_sysfs.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,21 +12,6 @@
 #include <unistd.h>
 
 #define NOT_READABLE "not readable"
-
-/* the first line of a file, without its end; false when there is none */
-static bool first_line(const char *path, char *text, size_t size)
-{
-    FILE *file = fopen(path, "r");
-    if (!file) {
-        return false;
-    }
-    bool got = fgets(text, (int)size, file) != NULL;
-    (void)fclose(file);
-    if (got) {
-        text[strcspn(text, "\n")] = 0;
-    }
-    return got;
-}
 
 /* what stands behind `key` in a file of lines "key<separators>value" */
 static bool value_of(const char *path, const char *key, const char *separators, char *text,
@@ -70,76 +56,61 @@ json_t *bench_host_facts(void)
                      (json_int_t)sysconf(_SC_NPROCESSORS_ONLN));
 }
 
-typedef struct range {
-    double low, high, sum;
-    size_t count;
-} range;
-
-/* a number from every file that the pattern names */
-static range numbers_of(const char *pattern)
+static bool is_gpu(const vkdet_device_info *d)
 {
-    range r = {(double)INFINITY, (double)-INFINITY, 0, 0};
-    glob_t found = {0};
-    if (glob(pattern, 0, NULL, &found) == 0) {
-        for (size_t i = 0; i < found.gl_pathc; i++) {
-            char text[64], *end = NULL;
-            if (!first_line(found.gl_pathv[i], text, sizeof text)) {
-                continue;
-            }
-            double value = strtod(text, &end);
-            if (end != text && isfinite(value)) {
-                r.low = fmin(r.low, value);
-                r.high = fmax(r.high, value);
-                r.sum += value;
-                r.count++;
-            }
-        }
-    }
-    globfree(&found);
-    return r;
+    return d->kind != VKDET_DEVICE_REFERENCE && d->kind != VKDET_DEVICE_SOFTWARE &&
+           d->kind != VKDET_DEVICE_CPU;
 }
 
-/* the lines that a tool prints, as one text; "timeout" because a broken driver makes it hang */
-static bool output_of(const char *command, char *text, size_t size)
+json_t *bench_host_clocks(const vkdet_device_info *devices, size_t count)
 {
-    FILE *pipe = popen(command, "r");
-    if (!pipe) {
-        return false;
-    }
-    size_t used = fread(text, 1, size - 1, pipe);
-    text[used] = 0;
-    while (used > 0 && text[used - 1] == '\n') {
-        text[--used] = 0;
-    }
-    return pclose(pipe) == 0 && used > 0;
-}
-
-json_t *bench_host_state(bool nvidia)
-{
-    char load[128] = "", governor[64] = "", clocks[96] = "", gpu[1024] = "";
+    char clocks[96] = "", gpus[2048] = "", one[512];
+    size_t used = 0;
     json_t *state = json_object();
-    bool known = first_line("/proc/loadavg", load, sizeof load);
-    (void)json_object_set_new(state, "load_average", text_or(load, known));
-    range clock = numbers_of("/sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_cur_freq");
+    const sysfs_range clock =
+        sysfs_numbers("/sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_cur_freq");
     if (clock.count > 0) {
         (void)snprintf(clocks, sizeof clocks, "%.0f to %.0f MHz", clock.low / 1e3,
                        clock.high / 1e3);
     }
     (void)json_object_set_new(state, "cpu_clocks", text_or(clocks, clock.count > 0));
-    known = first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", governor,
+    for (size_t i = 0; i < count; i++) {
+        if (is_gpu(&devices[i])) {
+            const bool known = bench_gpu_state("", &devices[i], one, sizeof one);
+            const int length =
+                snprintf(gpus + used, sizeof gpus - used, "%s%s: %s", used ? "; " : "",
+                         devices[i].id, known ? one : NOT_READABLE);
+            used += length > 0 ? (size_t)length : 0;
+            used = used < sizeof gpus ? used : sizeof gpus - 1;
+        }
+    }
+    if (used) {
+        (void)json_object_set_new(state, "gpu", text_or(gpus, true));
+    }
+    return state;
+}
+
+json_t *bench_host_state(const vkdet_device_info *devices, size_t count)
+{
+    char load[128] = "", governor[64] = "";
+    json_t *state = json_object();
+    bool known = sysfs_line("/proc/loadavg", load, sizeof load);
+    /* behind the averages of 1, 5 and 15 minutes stand a count of threads and a process's number */
+    for (int blanks = 0, i = 0; load[i]; i++) {
+        blanks += load[i] == ' ';
+        load[i] = blanks < 3 ? load[i] : 0;
+    }
+    (void)json_object_set_new(state, "load_average", text_or(load, known));
+    known = sysfs_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", governor,
                        sizeof governor);
     (void)json_object_set_new(state, "cpu_governor", text_or(governor, known));
-    range throttled =
-        numbers_of("/sys/devices/system/cpu/cpu[0-9]*/thermal_throttle/core_throttle_count");
+    const sysfs_range throttled =
+        sysfs_numbers("/sys/devices/system/cpu/cpu[0-9]*/thermal_throttle/core_throttle_count");
     (void)json_object_set_new(state, "cpu_throttle_events",
                               throttled.count > 0 ? json_integer((json_int_t)throttled.sum)
                                                   : json_string(NOT_READABLE));
-    if (nvidia) {
-        known = output_of("timeout 5 nvidia-smi --query-gpu=name,clocks.sm,clocks.mem,"
-                          "clocks_throttle_reasons.active,temperature.gpu,power.draw "
-                          "--format=csv,noheader 2>/dev/null",
-                          gpu, sizeof gpu);
-        (void)json_object_set_new(state, "nvidia", text_or(gpu, known));
-    }
+    json_t *clocks = bench_host_clocks(devices, count);
+    (void)json_object_update(state, clocks);
+    json_decref(clocks);
     return state;
 }

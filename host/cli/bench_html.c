@@ -32,7 +32,8 @@ static const char style[] =
     "soft)"
     ";font-weight:600}th,td{padding:5px 10px 5px 0;border-bottom:1px solid var(--line);"
     "vertical-align:top}tr:last-child td{border-bottom:0}\n"
-    "td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}"
+    ".soft{white-space:nowrap}p.soft{white-space:normal}td.n,th.n{text-align:right;font-variant-"
+    "numeric:tabular-nums;white-space:nowrap}"
     "td.id{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:12.5px}\n"
     ".good{color:var(--good)}.bad{color:var(--bad)}.warn{border-left:4px solid var(--bad)}\n"
     "svg{display:block;width:100%;min-width:620px;max-width:900px;height:auto;font-size:12px}"
@@ -75,11 +76,29 @@ void html_text(FILE *out, const char *text)
 
 void html_number(FILE *out, double value)
 {
+    const double size = fabs(value);
     if (!isfinite(value)) {
         (void)fputs("&ndash;", out);
+    } else if (size != 0 && size < 0.01) {
+        (void)fprintf(out, "%.3g", value);
     } else {
-        (void)fprintf(out, fabs(value) >= 99999.5 ? "%.0f" : "%.5g", value);
+        const int decimals = size >= 999.95   ? 0
+                             : size >= 99.995 ? 1
+                             : size >= 9.9995 ? 2
+                             : size != 0      ? 3
+                                              : 0;
+        (void)fprintf(out, "%.*f", decimals, value);
     }
+}
+
+/* of things that are counted */
+static void count_cell(FILE *out, double value)
+{
+    (void)fputs("<td class=\"n\">", out);
+    if (isfinite(value)) {
+        (void)fprintf(out, "%.0f", value);
+    }
+    (void)fputs("</td>", out);
 }
 
 unsigned html_family(const json_t *steps, const char *kernel)
@@ -143,7 +162,31 @@ static void states(FILE *out, const json_t *d)
         } else {
             (void)snprintf(both, sizeof both, "%s; after: %s", text[0], text[1]);
         }
-        fact(out, key, both);
+        char name[64];
+        size_t used = 0;
+        for (; key[used] && used + 1 < sizeof name; used++) {
+            name[used] = key[used];
+            if (name[used] == '_') {
+                name[used] = ' ';
+            }
+        }
+        name[used] = 0;
+        fact(out, name, both);
+    }
+    size_t i;
+    json_t *entry;
+    char clocks[DOCUMENT_CLOCKS], text[DOCUMENT_CLOCKS + 96];
+    const bool alike = document_clocks_alike(d);
+    json_array_foreach(json_object_get(d, "under_load"), i, entry)
+    {
+        if (alike && i > 0) {
+            break;
+        }
+        document_clocks(entry, clocks, sizeof clocks);
+        (void)snprintf(text, sizeof text, "%.31s %.15s, batch %.0f: %s",
+                       document_text(entry, "device"), document_text(entry, "precision"),
+                       document_get(entry, "batch"), clocks);
+        fact(out, "clocks under load", alike ? clocks : text);
     }
 }
 
@@ -199,8 +242,8 @@ static void checks(FILE *out, const json_t *d)
         (void)fputs("<tr>", out);
         cell(out, "", document_text(check, "device"));
         cell(out, "", document_text(check, "precision"));
-        number_cell(out, document_get(check, "batch"));
-        number_cell(out, document_get(check, "slots"));
+        count_cell(out, document_get(check, "batch"));
+        count_cell(out, document_get(check, "slots"));
         number_cell(out, document_get(json_object_get(check, "raw"), "worst_of_bound"));
         cell(out, ok ? " class=\"good\"" : " class=\"bad\"",
              ok ? "agrees" : document_text(check, "reason"));
@@ -225,7 +268,7 @@ static void result_row(FILE *out, const json_t *result)
     number_cell(out, document_get(result, "high"));
     number_cell(out, document_get(result, "min"));
     number_cell(out, document_get(result, "max"));
-    number_cell(out, document_get(result, "samples"));
+    count_cell(out, document_get(result, "samples"));
     (void)fputs("<td style=\"white-space:nowrap\">", out);
     if (json_is_boolean(json_object_get(result, "holds"))) {
         (void)fprintf(out, "p99 %s %g ms",
@@ -249,7 +292,11 @@ static void results(FILE *out, const json_t *d)
     {
         result_row(out, result);
     }
-    (void)fputs("</table>\n", out);
+    (void)fputs("</table>\n<p class=\"soft\">low, high: the interval of 95 % of a median or a "
+                "percentile, by order statistics; a dash where so few samples cannot bound it. Of "
+                "a rate that was searched for: the highest that held, and the lowest that did "
+                "not.</p>\n",
+                out);
     svg_batches(out, list);
     (void)fputs("</div>\n", out);
 }
@@ -286,7 +333,7 @@ static void step_table(FILE *out, const json_t *steps)
     json_array_foreach((json_t *)steps, i, step)
     {
         (void)fputs("<tr>", out);
-        number_cell(out, (double)(i + 1));
+        count_cell(out, (double)(i + 1));
         cell(out, "", document_text(step, "name"));
         cell(out, "", document_text(step, "kernel"));
         cell(out, "", document_text(step, "variant"));
@@ -320,7 +367,14 @@ static void layers(FILE *out, const json_t *d)
         html_number(out, document_get(entry, "total_us"));
         (void)fputs(" us; its steps one by one, each waiting for the one before, ", out);
         html_number(out, document_get(entry, "sum_us"));
-        (void)fputs(" us.</p>\n", out);
+        (void)fputs(" us.", out);
+        if (document_get(entry, "peak_gflops") > 0) {
+            (void)fputs(" The roof is what the same device reached in the same run in arithmetic "
+                        "and in copying its memory. The bytes of a step are those that it needs; "
+                        "what it finds in a cache moves faster, and may take it above the roof.",
+                        out);
+        }
+        (void)fputs("</p>\n", out);
         legend(out, steps);
         (void)fputs("<h3>Roofline: a dot a step, its area the share of the time</h3>\n", out);
         svg_roofline(out, entry);

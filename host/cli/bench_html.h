@@ -8,7 +8,7 @@
 
 /* text with & < > and quotes as entities */
 void html_text(FILE *out, const char *text);
-/* five digits that mean something; a dash for what is not known */
+/* four digits that mean something, however small; a dash for what is not known */
 void html_number(FILE *out, double value);
 /* the class (k0 .. k7) that stands for a kernel family's colour: the order of first use in steps */
 unsigned html_family(const json_t *steps, const char *kernel);

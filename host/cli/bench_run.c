@@ -121,6 +121,12 @@ static void report_startup(bench *b, const bench_case *c, const startup *took)
     document_add(b, c, &first, (bench_estimate){took->first, NAN, NAN}, 1);
 }
 
+/* Without batches to come, what the clocks do is noted here. */
+static bool has_batches(const bench *b)
+{
+    return b->wish.layers || (b->wish.scenarios & (SCENARIO_OFFLINE | SCENARIO_SERVER));
+}
+
 /* Batch 1, one slot: what starting costs, and the latencies. Returns false when this device and
  * precision cannot be had, or has been had under another name. */
 static bool run_single(bench *b, const char *device, vkdet_precision precision, bench_case *out)
@@ -154,6 +160,9 @@ static bool run_single(bench *b, const char *device, vkdet_precision precision, 
         bench_check(b, &c);
         report_startup(b, &c, &took);
         case_measure(b, &c, SCENARIO_SINGLE_STREAM);
+        if (!has_batches(b)) {
+            bench_note_load(b, &c);
+        }
     }
     vkdet_session_destroy(c.session);
     c.session = NULL;
@@ -183,20 +192,19 @@ static void run_batch(bench *b, const bench_case *of, uint32_t batch)
                 bench_failed(b, status, what);
             }
         }
+        bench_note_load(b, &c);
     }
     vkdet_session_destroy(c.session);
 }
 
 static void run_device(bench *b, const char *device)
 {
-    const bool batches =
-        b->wish.layers || (b->wish.scenarios & (SCENARIO_OFFLINE | SCENARIO_SERVER));
     for (size_t p = 0; p < b->wish.precision_count && bench_goes_on(); p++) {
         bench_case single;
         if (!run_single(b, device, b->wish.precisions[p], &single)) {
             continue;
         }
-        for (size_t i = 0; batches && i < b->wish.batch_count && bench_goes_on(); i++) {
+        for (size_t i = 0; has_batches(b) && i < b->wish.batch_count && bench_goes_on(); i++) {
             run_batch(b, &single, b->wish.batches[i]);
         }
     }

@@ -22,8 +22,7 @@ enum {
     LEAST_QUERIES = 128,
     MOST_QUERIES = 4000000
 };
-#define TOLERANCE 0.02 /* of the rate that the search finds */
-#define QUANTILE  0.99 /* that must be within the bound */
+#define QUANTILE 0.99 /* that must be within the bound */
 
 static const bench_metric rate_metric = {"server", "pixels", "rate", "queries/s", true, 1};
 
@@ -179,7 +178,8 @@ static bool holds(const traffic *t)
  * that time has at its end. */
 static size_t queries_at(const bench *b, double rate)
 {
-    const double seconds = search_seconds(&b->wish.rule, b->wish.bound_seconds, TOLERANCE);
+    const double seconds =
+        search_seconds(&b->wish.rule, b->wish.bound_seconds, BENCH_RATE_TOLERANCE);
     double count = fmax(rate * seconds, LEAST_QUERIES);
     count = fmin(count, rate * b->wish.rule.max_seconds);
     return (size_t)fmin(ceil(fmax(count, 1)), MOST_QUERIES);
@@ -254,7 +254,7 @@ static vkdet_status confirm(bench *b, const bench_case *c, bench_search *s)
             report(b, c, &t, (bench_estimate){s->held, s->held, failed}, s->trials);
         } else {
             s->failed = s->held;
-            s->held /= 1 + TOLERANCE;
+            s->held /= 1 + BENCH_RATE_TOLERANCE;
         }
         traffic_free(&t);
     }
@@ -266,7 +266,7 @@ static vkdet_status search(bench *b, const bench_case *c)
 {
     double start = 1;
     vkdet_status status = rough_rate(b, c, &start);
-    bench_search s = search_begin(start, TOLERANCE, MOST_TRIALS);
+    bench_search s = search_begin(start, BENCH_RATE_TOLERANCE, MOST_TRIALS);
     bool more = true, held;
     while (status == VKDET_OK && more && bench_goes_on()) {
         traffic t;

@@ -106,17 +106,38 @@ static void draw_roof(FILE *out, const axes *a, double peak, double bandwidth)
                   bandwidth);
 }
 
-/* Where labels stand already, so that none is put upon another. */
+/* Where labels stand already, so that none is put upon another, nor upon a dot. */
 enum { MOST_LABELS = 64, LABEL_WIDTH = 17, LABEL_HEIGHT = 12 };
 typedef struct labels {
     double x[MOST_LABELS], y[MOST_LABELS];
     size_t count;
+    const axes *axes;
+    const json_t *steps;
 } labels;
 
+/* The area of a dot is its share of the time. */
+static double dot_radius(const json_t *step)
+{
+    return 3 + 2.2 * sqrt(fmax(document_get(step, "share_percent"), 0));
+}
+
+/* x, y: the middle of the label's foot */
 static bool is_free(const labels *l, double x, double y)
 {
-    for (size_t i = 0; i < l->count; i++) {
+    size_t i;
+    json_t *step;
+    for (i = 0; i < l->count; i++) {
         if (fabs(l->x[i] - x) < LABEL_WIDTH && fabs(l->y[i] - y) < LABEL_HEIGHT) {
+            return false;
+        }
+    }
+    json_array_foreach((json_t *)l->steps, i, step)
+    {
+        const double reach = dot_radius(step);
+        if (has_place(step) &&
+            fabs(place_x(l->axes, document_get(step, "intensity")) - x) <
+                0.5 * LABEL_WIDTH + reach &&
+            fabs(place_y(l->axes, document_get(step, "gflops")) - (y - 4)) < 4 + reach) {
             return false;
         }
     }
@@ -127,7 +148,7 @@ static bool is_free(const labels *l, double x, double y)
 static void draw_label(FILE *out, labels *l, size_t number, double x, double y, double radius)
 {
     const double sides[4][2] = {
-        {radius + 10, 4}, {0, -radius - 4}, {0, radius + 13}, {-radius - 10, 4}};
+        {radius + 11, 4}, {0, -radius - 4}, {0, radius + 13}, {-radius - 11, 4}};
     for (int i = 0; i < 4; i++) {
         const double at_x = x + sides[i][0], at_y = y + sides[i][1];
         if (is_free(l, at_x, at_y)) {
@@ -140,12 +161,6 @@ static void draw_label(FILE *out, labels *l, size_t number, double x, double y, 
             return;
         }
     }
-}
-
-/* The area of a dot is its share of the time. */
-static double dot_radius(const json_t *step)
-{
-    return 3 + 2.2 * sqrt(fmax(document_get(step, "share_percent"), 0));
 }
 
 static void draw_dot(FILE *out, const axes *a, const json_t *steps, size_t index)
@@ -173,7 +188,7 @@ static void draw_dot(FILE *out, const axes *a, const json_t *steps, size_t index
 /* All dots, then the labels of those that matter above them. */
 static void draw_dots(FILE *out, const axes *a, const json_t *steps)
 {
-    labels l = {.count = 0};
+    labels l = {.axes = a, .steps = steps};
     size_t i;
     json_t *step;
     json_array_foreach((json_t *)steps, i, step)
@@ -250,7 +265,7 @@ void svg_steps(FILE *out, const json_t *entry)
         html_number(out, us);
         (void)fputs(" us", out);
         if (isfinite(of_roof)) {
-            (void)fprintf(out, " <tspan class=\"soft\">%.3g %% of roof</tspan>", of_roof);
+            (void)fprintf(out, " <tspan class=\"soft\">%.0f %% of roof</tspan>", of_roof);
         }
         (void)fputs("</text>\n", out);
     }

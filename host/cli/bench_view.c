@@ -62,6 +62,27 @@ static void print_state(const json_t *document, const char *member, int width)
     }
 }
 
+static void print_clocks(const json_t *document, int width)
+{
+    size_t i;
+    json_t *entry;
+    const bool alike = document_clocks_alike(document);
+    json_array_foreach(json_object_get(document, "under_load"), i, entry)
+    {
+        char name[96] = "under_load", text[DOCUMENT_CLOCKS];
+        if (alike && i > 0) {
+            break;
+        }
+        if (!alike) {
+            (void)snprintf(name, sizeof name, "under_load.%s.%s.b%.0f",
+                           document_text(entry, "device"), document_text(entry, "precision"),
+                           document_get(entry, "batch"));
+        }
+        document_clocks(entry, text, sizeof text);
+        print_fact(name, width, "%s", text);
+    }
+}
+
 static void print_facts(const json_t *d, int width)
 {
     const json_t *host = json_object_get(d, "host"), *model = json_object_get(d, "model");
@@ -77,6 +98,7 @@ static void print_facts(const json_t *d, int width)
                document_get(host, "cores"));
     print_state(d, "host_before", width);
     print_state(d, "host_after", width);
+    print_clocks(d, width);
     print_fact("model", width, "%s %s (weights %.12s)", document_text(model, "name"),
                document_text(model, "version"), document_text(model, "sha256"));
     if (json_is_integer(json_object_get(input, "width"))) {
@@ -101,7 +123,7 @@ static void print_facts(const json_t *d, int width)
 }
 
 /* what a rate of the server scenario came with */
-static void print_server(const json_t *result, const json_t *holds)
+static void print_server(const json_t *result, const json_t *holds, const json_t *rules)
 {
     if (holds) {
         (void)printf(" p99 %s %g ms", json_is_true(holds) ? "within" : "beyond",
@@ -112,12 +134,17 @@ static void print_server(const json_t *result, const json_t *holds)
         print_value(stdout, document_get(result, "answered_per_second"));
         (void)printf("/s in %.3g s", document_get(result, "seconds"));
     }
+    /* a queue may grow all the time and stay within the bound until the end */
+    const double needed = document_get(result, "bound_ms") * 1e-3 / BENCH_RATE_TOLERANCE;
+    if (json_is_true(holds) && document_get(rules, "max_seconds") < needed) {
+        (void)printf("; whether it lasts takes --max-time %.0f to tell", ceil(needed));
+    }
     if (document_get(result, "unanswered") > 0) {
         (void)printf(", %.0f unanswered", document_get(result, "unanswered"));
     }
 }
 
-static void print_result(const json_t *result, int width)
+static void print_result(const json_t *result, const json_t *rules, int width)
 {
     const double low = document_get(result, "low"), high = document_get(result, "high");
     const json_t *holds = json_object_get(result, "holds");
@@ -143,7 +170,7 @@ static void print_result(const json_t *result, int width)
     } else {
         (void)printf("  [n %.0f]", document_get(result, "samples"));
     }
-    print_server(result, holds);
+    print_server(result, holds, rules);
     (void)fputc('\n', stdout);
 }
 
@@ -221,7 +248,7 @@ int bench_print_lines(const json_t *document)
     (void)fputc('\n', stdout);
     json_array_foreach(results, i, entry)
     {
-        print_result(entry, width);
+        print_result(entry, json_object_get(document, "rules"), width);
     }
     json_array_foreach(json_object_get(document, "layers"), i, entry)
     {

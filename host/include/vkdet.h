@@ -141,6 +141,8 @@ typedef struct vkdet_device_info {
     uint32_t vendor_id, device_id;
     uint64_t memory_bytes; /* of the largest device-local heap; 0 for the reference */
     int is_auto;           /* nonzero for the one that "auto" picks */
+    char pci[16];          /* where a GPU sits, "0000:c1:00.0"; "" when its driver does not tell */
+    char drm[16];          /* its node as in Linux' /sys/dev/char, "226:128"; "" likewise */
 } vkdet_device_info;
 
 /* All Vulkan devices in the loader's order, then "cpu", then "reference". "auto" is a discrete

@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-static bool extension_listed(const VkExtensionProperties *list, uint32_t count, const char *name)
+bool extension_listed(const VkExtensionProperties *list, uint32_t count, const char *name)
 {
     for (uint32_t i = 0; i < count; i++) {
         if (strcmp(list[i].extensionName, name) == 0) {

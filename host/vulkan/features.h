@@ -33,6 +33,9 @@ typedef struct device_features {
 struct vulkan_instance;
 struct physical_device;
 
+/* whether the name is in the list */
+bool extension_listed(const VkExtensionProperties *list, uint32_t count, const char *name);
+
 /* extensions: of the device. Fills p->features. */
 status features_query(const struct vulkan_instance *v, struct physical_device *p,
                       const VkExtensionProperties *extensions, uint32_t count, error *err);

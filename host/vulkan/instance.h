@@ -22,7 +22,8 @@ typedef struct physical_device {
     uint32_t quirks; /* of the driver, quirks.h */
     const char *quirk_reason;
     char driver[256];
-    char unusable[128]; /* "" when it can run vkdet */
+    char unusable[128];    /* "" when it can run vkdet */
+    char pci[16], drm[16]; /* as in vkdet_device_info */
 } physical_device;
 
 /* Read-only after creation but for the counter, so threads may share it. */

@@ -59,6 +59,38 @@ static bool queue_family_find(const vulkan_instance *v, physical_device *p, stat
     return found;
 }
 
+/* Where the system has the device, for whoever wants to ask the system about it. */
+static void place_query(const vulkan_instance *v, physical_device *p,
+                        const VkExtensionProperties *list, uint32_t count)
+{
+    VkPhysicalDevicePCIBusInfoPropertiesEXT pci = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PCI_BUS_INFO_PROPERTIES_EXT};
+    VkPhysicalDeviceDrmPropertiesEXT drm = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRM_PROPERTIES_EXT};
+    VkPhysicalDeviceProperties2 properties = {.sType =
+                                                  VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2};
+    const bool on_pci = extension_listed(list, count, VK_EXT_PCI_BUS_INFO_EXTENSION_NAME);
+    if (on_pci) {
+        properties.pNext = &pci;
+    }
+    if (extension_listed(list, count, VK_EXT_PHYSICAL_DEVICE_DRM_EXTENSION_NAME)) {
+        drm.pNext = properties.pNext;
+        properties.pNext = &drm;
+    }
+    if (properties.pNext) {
+        v->call.GetPhysicalDeviceProperties2(p->handle, &properties);
+    }
+    if (on_pci) {
+        (void)snprintf(p->pci, sizeof p->pci, "%04x:%02x:%02x.%x", pci.pciDomain & 0xfffffu,
+                       pci.pciBus & 0xffu, pci.pciDevice & 0xffu, pci.pciFunction & 0xfu);
+    }
+    if (drm.hasRender || drm.hasPrimary) {
+        (void)snprintf(p->drm, sizeof p->drm, "%u:%u",
+                       (unsigned)(drm.hasRender ? drm.renderMajor : drm.primaryMajor) & 0xffffu,
+                       (unsigned)(drm.hasRender ? drm.renderMinor : drm.primaryMinor) & 0xfffffu);
+    }
+}
+
 static status extensions_query(const vulkan_instance *v, physical_device *p, error *err)
 {
     uint32_t count = 0;
@@ -74,11 +106,9 @@ static status extensions_query(const vulkan_instance *v, physical_device *p, err
     }
     s = vulkan_check(v->call.EnumerateDeviceExtensionProperties(p->handle, NULL, &count, list),
                      "vkEnumerateDeviceExtensionProperties", err);
-    for (uint32_t i = 0; !s && i < count; i++) {
-        p->portability =
-            p->portability || strcmp(list[i].extensionName, "VK_KHR_portability_subset") == 0;
-    }
     if (!s) {
+        p->portability = extension_listed(list, count, "VK_KHR_portability_subset");
+        place_query(v, p, list, count);
         s = features_query(v, p, list, count, err);
     }
     memory_release(&v->alloc, list);
@@ -180,6 +210,8 @@ void vulkan_device_describe(const vulkan_instance *v, uint32_t index, vkdet_devi
                    VK_API_VERSION_MINOR(api), VK_API_VERSION_PATCH(api));
     (void)snprintf(out->unusable, sizeof out->unusable, "%s", p->unusable);
     out->kind = kind_of(p->properties.deviceType);
+    (void)snprintf(out->pci, sizeof out->pci, "%s", p->pci);
+    (void)snprintf(out->drm, sizeof out->drm, "%s", p->drm);
     out->vendor_id = p->properties.vendorID;
     out->device_id = p->properties.deviceID;
     for (uint32_t i = 0; i < p->memory.memoryHeapCount; i++) {

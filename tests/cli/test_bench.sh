@@ -59,6 +59,18 @@ has '"warm_up_seconds": 0.5'
 has '"tune": "default"'
 has '"winograd": "auto"'
 
+# --- the clocks while each batch was computed, and the three load averages
+[ "$(sed -n '/"under_load"/,/^ \]/s/^   "batch": //p' base.json | tr -d ',')" = 2 ] || fail "no clocks under load"
+grep -qE '^under_load += cpu clocks (not readable|[0-9]+ to [0-9]+ MHz)$' out || fail "the clocks under load"
+grep -q 'clocks under load.*cpu clocks ' r.html || fail "the clocks in the report"
+gpu='{"device": "vulkan:0", "precision": "fp16", "batch": 8, "cpu_clocks": "900 to 3200 MHz", "gpu": "vulkan:0: core 2087 of 2475 MHz"}'
+sed "s/\"under_load\": \\[/&$gpu,/" base.json >clocks.json
+expect 0 "$vkdet" bench -q --from clocks.json --report clocks.html
+grep -qE '^under_load\.vulkan:0\.fp16\.b8 += cpu clocks 900 to 3200 MHz; vulkan:0: core 2087 of 2475 MHz$' out || fail "a GPU's clocks"
+grep -qE '^under_load\.reference\.fp32\.b2 += cpu clocks ' out || fail "the other's clocks"
+grep -q 'vulkan:0 fp16, batch 8: cpu clocks 900 to 3200 MHz; vulkan:0: core 2087' clocks.html || fail "a GPU's clocks in the report"
+grep -qE '^host_after.load_average += (not readable|[0-9.]+ [0-9.]+ [0-9.]+)$' out || fail "the load averages"
+
 # --- pictures of one's own, an odd one among them
 expect 0 bench --scenario single-stream pics/green.ppm pics/red.ppm pics/many.ppm
 grep -q '^input .* = 3 files of several sizes$' out || fail "the input"
@@ -69,7 +81,7 @@ says 'pics/none.ppm'
 
 # --- server: one rate, and a search
 expect 0 bench --scenario server --qps 200 --latency-bound 60000 --batch 2
-grep -qE '^server\.pixels\.reference\.fp32\.b2\.rate += 200 queries/s .* p99 within 60000 ms, answered ' out || fail "server"
+grep -qE '^server\.pixels\.reference\.fp32\.b2\.rate += 200 queries/s .* p99 within 60000 ms, answered .*; whether it lasts takes --max-time 3000 to tell$' out || fail "server"
 expect 0 bench --scenario server --latency-bound 0.000001 --batch 1
 grep -qE 'p99 beyond 1e-06 ms$' out || fail "a bound that cannot hold"
 expect 0 bench --scenario server --latency-bound 50 --batch 4 --json
@@ -188,7 +200,7 @@ grep -q 'u001b.*toy' steer.json || fail "the test's document"
 expect 0 "$vkdet" bench --from steer.json
 if grep -q "$(printf '\033')" out || grep -q '^row = 1 ms' out; then fail "a document steers the terminal"; fi
 # results without what they should have are shown as far as they go
-echo '{"schema":1,"tool":"vkdet bench","results":[{},1,{"name":"a","value":"b"},{"name":"c","withheld":1}],"layers":[{"steps":[{}]},{}],"checks":[0],"host_before":{"a":[]}}' >odd.json
+echo '{"schema":1,"tool":"vkdet bench","results":[{},1,{"name":"a","value":"b"},{"name":"c","withheld":1}],"layers":[{"steps":[{}]},{}],"checks":[0],"under_load":[1,{}],"host_before":{"a":[]}}' >odd.json
 expect 6 "$vkdet" bench -q --from odd.json --compare odd.json --report odd.html
 expect 6 "$vkdet" bench -q --from odd.json --csv
 

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 shim_state shim;
@@ -270,12 +271,49 @@ static VKAPI_ATTR VkResult VKAPI_CALL shim_EnumerateDeviceExtensionProperties(
         return shim.fail_with;
     }
     const VkResult r = real.instance.EnumerateDeviceExtensionProperties(p, layer, count, list);
-    if (shim.matrix_shapes && list) { /* there is one more, and that is the last */
-        list[*count] = (VkExtensionProperties){VK_NV_COOPERATIVE_MATRIX_EXTENSION_NAME,
-                                               VK_NV_COOPERATIVE_MATRIX_SPEC_VERSION};
+    const struct {
+        bool there;
+        const char *name;
+    } more[] = {{shim.matrix_shapes > 0, VK_NV_COOPERATIVE_MATRIX_EXTENSION_NAME},
+                {shim.placed, VK_EXT_PCI_BUS_INFO_EXTENSION_NAME},
+                {shim.placed, VK_EXT_PHYSICAL_DEVICE_DRM_EXTENSION_NAME}};
+    for (size_t i = 0; i < sizeof more / sizeof *more; i++) { /* behind those that there are */
+        if (more[i].there && list) {
+            list[*count] = (VkExtensionProperties){.specVersion = 1};
+            (void)snprintf(list[*count].extensionName, VK_MAX_EXTENSION_NAME_SIZE, "%s",
+                           more[i].name);
+        }
+        *count += more[i].there;
     }
-    *count += shim.matrix_shapes > 0;
     return r == VK_INCOMPLETE ? VK_SUCCESS : r;
+}
+
+/* What no driver is asked for is answered here and not passed on. */
+static VKAPI_ATTR void VKAPI_CALL
+shim_GetPhysicalDeviceProperties2(VkPhysicalDevice p, VkPhysicalDeviceProperties2 *out)
+{
+    void *const chained = out->pNext;
+    bool ours = false;
+    for (VkBaseOutStructure *s = shim.placed ? out->pNext : NULL; s; s = s->pNext) {
+        if (s->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PCI_BUS_INFO_PROPERTIES_EXT) {
+            VkPhysicalDevicePCIBusInfoPropertiesEXT *pci = (void *)s;
+            ours = true;
+            pci->pciDomain = 1;
+            pci->pciBus = 0xc1;
+            pci->pciDevice = 0;
+            pci->pciFunction = 2;
+        } else if (s->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRM_PROPERTIES_EXT) {
+            VkPhysicalDeviceDrmPropertiesEXT *drm = (void *)s;
+            ours = true;
+            drm->hasPrimary = drm->hasRender = VK_TRUE;
+            drm->primaryMajor = drm->renderMajor = 226;
+            drm->primaryMinor = 0;
+            drm->renderMinor = 128;
+        }
+    }
+    out->pNext = ours ? NULL : chained;
+    real.instance.GetPhysicalDeviceProperties2(p, out);
+    out->pNext = chained;
 }
 
 static VKAPI_ATTR void VKAPI_CALL shim_GetPhysicalDeviceFeatures2(VkPhysicalDevice p,
@@ -411,6 +449,7 @@ static const wrapper wrappers[] = {
     WRAPPER(instance, DestroyDebugUtilsMessengerEXT)
     WRAPPER(instance, EnumeratePhysicalDevices)
     WRAPPER(instance, GetPhysicalDeviceProperties)
+    WRAPPER(instance, GetPhysicalDeviceProperties2)
     WRAPPER(instance, GetPhysicalDeviceQueueFamilyProperties)
     WRAPPER(instance, GetPhysicalDeviceMemoryProperties)
     WRAPPER(instance, GetDeviceProcAddr)

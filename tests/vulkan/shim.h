@@ -39,6 +39,8 @@ typedef struct shim_state {
     /* The device says that it has VK_NV_cooperative_matrix, with so many shapes of shim.c's table.
      * Enough to list it, not to make a device of it. */
     uint32_t matrix_shapes;
+    /* the device says where it sits: PCI 1:c1:0.2, and the nodes 226:0 (which draws) and 226:128 */
+    bool placed;
     bool timeout; /* vkWaitForFences answers VK_TIMEOUT at once */
     /* told to tests */
     size_t calls;       /* that can fail, or those of fail_one */

@@ -62,6 +62,28 @@ static void test_devices(void **state)
     }
 }
 
+/* Where a device sits, as far as its driver tells. */
+static void test_places(void **state)
+{
+    (void)state;
+    for (int placed = 0; placed < 2; placed++) {
+        network n = {0};
+        vkdet_device_info info;
+        shim.placed = placed;
+        network_on_shim(&n);
+        vulkan_device_describe(n.instance, rig.device, &info);
+        assert_string_equal(info.unusable, "");
+        if (placed) {
+            assert_string_equal(info.pci, "0001:c1:00.2");
+            assert_string_equal(info.drm, "226:128");
+        } else if (info.kind == VKDET_DEVICE_SOFTWARE) {
+            assert_string_equal(info.pci, "");
+            assert_string_equal(info.drm, "");
+        }
+        network_off_shim(&n);
+    }
+}
+
 /* One device that cannot be asked is listed with the reason; the others are as usable as before. */
 static void test_unanswering_device(void **state)
 {
@@ -100,6 +122,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_devices),
+        cmocka_unit_test(test_places),
         cmocka_unit_test(test_unanswering_device),
     };
     return cmocka_run_group_tests(tests, rig_setup, rig_teardown);
