@@ -61,6 +61,7 @@ typedef enum option_id {
     OPTION_PORT,
     OPTION_TOKEN_FILE,
     OPTION_ALLOW_ANYONE,
+    OPTION_ALLOW_HOST,
     OPTION_CORS_ORIGIN,
     OPTION_ACCESS_LOG,
     OPTION_MAX_BATCH,
@@ -95,7 +96,7 @@ typedef struct settings {
     const char *precision, *tune, *winograd;
     const char *scenario, *stage, *batches, *size, *report, *compare, *from; /* of bench */
     /* of serve */
-    const char *model_repository, *host, *port, *token_file, *cors_origin, *access_log;
+    const char *model_repository, *host, *port, *token_file, *allow_host, *cors_origin, *access_log;
     text_list map;
     double conf; /* negative: not given; 0 is a threshold like any other */
     double iou;

@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static bool is_loopback(const struct sockaddr *address)
+bool address_is_loopback(const struct sockaddr *address)
 {
     if (address->sa_family == AF_INET) {
         const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
@@ -62,7 +62,7 @@ int address_bind(const char *host, uint16_t port, bool allow_anyone, bool has_to
         return -1;
     }
     int descriptor = -1;
-    if (!is_loopback(found->ai_addr) && !has_token && !allow_anyone) {
+    if (!address_is_loopback(found->ai_addr) && !has_token && !allow_anyone) {
         (void)snprintf(message, message_size,
                        "--host %s can be reached from other machines: give a --token-file, or "
                        "--allow-anyone to serve them without a token",

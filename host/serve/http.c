@@ -164,6 +164,12 @@ static void begin(exchange *e, const char *method, const char *version)
         refuse(e, unsound, unsound == 501 ? "unsupported" : "request", reason);
         return;
     }
+    const char *host = request_header(&e->request, MHD_HTTP_HEADER_HOST);
+    if (host && !authority_allows(&s->authority, host)) {
+        refuse(e, 421, "host",
+               "the request's Host is none of this server's names; --allow-host NAME adds one");
+        return;
+    }
     if (is_preflight(e)) {
         answer_preflight(e);
         return;
@@ -482,6 +488,8 @@ http *http_create(server *s, char *address, size_t address_size, char *message, 
         http_destroy(h);
         return NULL;
     }
+    authority_set(&s->authority, strstr(address, "://") + 3, s->params->host,
+                  s->params->allow_host);
     return h;
 }
 

@@ -9,8 +9,8 @@
 
 /* The answers that the server gives; what is not among them is counted as the last. */
 static const unsigned codes[METRICS_CODES] = {200, 204, 206, 304, 400, 401, 403, 404,
-                                              405, 408, 411, 413, 414, 415, 422, 429,
-                                              431, 500, 501, 503, 504, 505, 0};
+                                              405, 408, 411, 413, 414, 415, 421, 422,
+                                              429, 431, 500, 501, 503, 504, 505, 0};
 
 static void count_up(_Atomic uint64_t *counter, uint64_t value)
 {

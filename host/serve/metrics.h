@@ -15,7 +15,7 @@ struct server;
 enum {
     METRICS_DEVICES = 32, /* SERVE_DEVICES */
     METRICS_ROUTES = 32,
-    METRICS_CODES = 23,
+    METRICS_CODES = 24,
     METRICS_BUCKETS = 18
 };
 

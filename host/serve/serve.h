@@ -26,6 +26,7 @@ typedef struct serve_params {
     uint16_t port;     /* 0: any that is free */
     bool allow_anyone; /* beyond loopback without a token */
     const char *token_file;
+    const char *allow_host;  /* names with commas between, or "*"; NULL: see authority.h */
     const char *cors_origin; /* NULL: no CORS */
     const char *access_log;  /* a file, or "-" for standard output; NULL: none */
 

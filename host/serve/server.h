@@ -3,6 +3,7 @@
 #define HOST_SERVE_SERVER_H
 
 #include "host/serve/access_log.h"
+#include "host/serve/authority.h"
 #include "host/serve/batcher.h"
 #include "host/serve/guard.h"
 #include "host/serve/metrics.h"
@@ -19,6 +20,7 @@ typedef struct server {
     pool *pool; /* decodes and encodes */
     struct http *http;
     guard guard;
+    authority authority;
     char *info; /* the answer of /v1/info */
     atomic_bool draining;
     _Atomic uint64_t held_bytes; /* of bodies */

@@ -1,11 +1,16 @@
 /* Any bytes as what a client sends: behind the first line, which says what, a query, a path, an
- * Authorization or an If-None-Match header, or a Content-Type and a form. */
+ * Authorization or an If-None-Match or a Host header, a list of hosts, or a Content-Type and a
+ * form. */
+#define _GNU_SOURCE /* strcasestr */
+
+#include "host/serve/authority.h"
 #include "host/serve/guard.h"
 #include "host/serve/multipart.h"
 #include "host/serve/query.h"
 #include "host/serve/static_files.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,6 +52,40 @@ static void as_token(const char *text)
         abort();
     }
     if (guard_allows(&g, text) && !strstr(text, "0123456789abcdef")) {
+        abort();
+    }
+}
+
+/* What is let in has a name of the server in it. */
+static void as_host(const char *text)
+{
+    static const char *const names[] = {"localhost",   "127.",  "1]", "0.0.1",
+                                        "gpu.example", "fe80:", "7f"};
+    authority a;
+    bool named = false;
+    authority_set(&a, "127.0.0.1:8000", "127.0.0.1", "gpu.example,fe80::5");
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        named = named || strcasestr(text, names[i]);
+    }
+    if (authority_allows(&a, text) && (!named || strpbrk(text, " \t@/\\,"))) {
+        abort();
+    }
+}
+
+/* A list that is sound allows its first name. */
+static void as_hosts(const char *list)
+{
+    authority a;
+    char name[AUTHORITY_NAME + 2];
+    const size_t length = strcspn(list, ",");
+    authority_set(&a, "[::1]:8000", NULL, list);
+    if (!authority_list_is_sound(list)) {
+        (void)authority_allows(&a, list);
+        return;
+    }
+    const char *form = memchr(list, ':', length) ? "[%.*s]" : "%.*s";
+    (void)snprintf(name, sizeof name, form, (int)length, list);
+    if (strcmp(list, "*") != 0 && !authority_allows(&a, name)) {
         abort();
     }
 }
@@ -96,6 +135,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         (void)percent_decode(text, false);
     } else if (kind == 't') {
         as_token(text);
+    } else if (kind == 'h') {
+        as_host(text);
+    } else if (kind == 'l') {
+        as_hosts(text);
     } else if (kind == 'e') {
         as_etag(text);
     } else if (kind == 'f' && line) {

@@ -68,7 +68,7 @@ class Connection:
 
 
 def head(method, path, headers=None, size=None):
-    lines = [f"{method} {path} HTTP/1.1", "Host: test"]
+    lines = [f"{method} {path} HTTP/1.1", "Host: localhost"]
     lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
     if size is not None:
         lines.append(f"Content-Length: {size}")

@@ -80,9 +80,9 @@ def lengths_that_lie(server):
 
 def heads_of_two_minds(server):
     """What a proxy may read otherwise than we do is refused, and what follows is no second request."""
-    inner = b"GET /metrics HTTP/1.1\r\nHost: test\r\n\r\n"
+    inner = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
     chunks = b"1\r\nx\r\n0\r\n\r\n"
-    post = "POST /v1/detect HTTP/1.1\r\nHost: test\r\n"
+    post = "POST /v1/detect HTTP/1.1\r\nHost: localhost\r\n"
     for text, code, said in (
         (f"{post}Content-Length : {len(inner)}", 400, "blank"),
         (f"{post}Content-Length\t: {len(inner)}", 400, "blank"),
@@ -163,7 +163,7 @@ def heads_without_end(server):
     ):
         connection = Connection(server.port)
         try:
-            connection.send(b"GET /v1/info HTTP/1.1\r\nHost: test\r\n" + flood)
+            connection.send(b"GET /v1/info HTTP/1.1\r\nHost: localhost\r\n" + flood)
             connection.send(b"\r\n\r\n")
         except (ConnectionResetError, BrokenPipeError):
             pass
@@ -172,7 +172,7 @@ def heads_without_end(server):
         connection.close()
     connection = Connection(server.port)
     try:
-        connection.send(b"GET /" + b"a" * 200000 + b" HTTP/1.1\r\nHost: test\r\n\r\n")
+        connection.send(b"GET /" + b"a" * 200000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
     except (ConnectionResetError, BrokenPipeError):
         pass
     answer = connection.answer()
@@ -188,8 +188,8 @@ def garbage(server):
         b"GET\r\n\r\n",
         b"POST /v1/detect HTTP/1.1\r\n\r\n",
         b"GET /v1/info HTTP/1.1\r\nHost test\r\n\r\n",
-        b"GET /%00 HTTP/1.1\r\nHost: test\r\n\r\n",
-        b"GET /v1/info?%zz HTTP/1.1\r\nHost: test\r\n\r\n",
+        b"GET /%00 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /v1/info?%zz HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         *(generator.randbytes(300) + b"\r\n\r\n" for _ in range(30)),
     ):
@@ -223,7 +223,7 @@ def half_closed(server):
 def slow_clients_are_disconnected(server):
     """None of them may keep its place by a byte now and then: 2 seconds are the limit here."""
     slow = [
-        (b"GET /v1/info HTTP/1.1\r\nHost: test\r\n", b"X"),
+        (b"GET /v1/info HTTP/1.1\r\nHost: localhost\r\n", b"X"),
         (head("POST", "/v1/detect", size=100000), b"y"),
         (b"", b""),
     ]

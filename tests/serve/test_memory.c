@@ -124,10 +124,11 @@ static reply ask(int port, const char *path, const char *headers, const void *bo
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int connection = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(connect(connection, (struct sockaddr *)(void *)&to, sizeof to), 0);
-    int length = snprintf(head, sizeof head,
-                          "%s %s HTTP/1.1\r\nHost: t\r\nConnection: close\r\n%sContent-Length: "
-                          "%zu\r\n\r\n",
-                          body ? "POST" : "GET", path, headers, size);
+    int length =
+        snprintf(head, sizeof head,
+                 "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%sContent-Length: "
+                 "%zu\r\n\r\n",
+                 body ? "POST" : "GET", path, headers, size);
     (void)send(connection, head, (size_t)length, MSG_NOSIGNAL);
     for (size_t at = 0; at < size;) {
         ssize_t sent = send(connection, (const char *)body + at, size - at, MSG_NOSIGNAL);

@@ -85,7 +85,7 @@ def refuse_all(server, path, size):
 def leave_early(server, path, times):
     """Clients that hang up in the middle of a body, and right behind it."""
     body, headers = binary(tensor("BYTES", [1]), struct.pack("<I", 3) + b"abc")
-    head = f"POST {path} HTTP/1.1\r\nHost: a\r\n{HEADER}: {headers[HEADER]}\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{HEADER}: {headers[HEADER]}\r\nContent-Length: {len(body)}\r\n\r\n"
     host, port = server.address.rsplit(":", 1)
     for i in range(times):
         with socket.create_connection((host, int(port))) as link:

@@ -1,6 +1,7 @@
 /* What is read of a request before anything is done: queries, forms, tokens, versions. */
 #include "tests/support/test.h"
 
+#include "host/serve/authority.h"
 #include "host/serve/guard.h"
 #include "host/serve/multipart.h"
 #include "host/serve/query.h"
@@ -214,6 +215,77 @@ static void test_tokens(void **state)
     assert_false(guard_allows(&g, header));
 }
 
+static void test_hosts(void **state)
+{
+    static const char *const local[] = {
+        "localhost",    "LocalHost:8000", "localhost.", "a.localhost:1", "127.0.0.1",
+        "127.1.2.3:80", "[::1]",          "[::1]:8000", "[0:0::1]",      "[::ffff:127.0.0.1]:8000",
+        "127.0.0.1:",
+    };
+    static const char *const other[] = {
+        "",
+        "rebound.example",
+        "rebound.example:8000",
+        "localhost.evil.example",
+        "notlocalhost",
+        "128.0.0.1",
+        "192.168.0.7",
+        "[::2]",
+        "[::1",
+        "::1",
+        "[127.0.0.1]",
+        "127.0.0.1:80x",
+        "127.1",
+        "0x7f.0.0.1",
+        "localhost:80:80",
+        "localhost@evil.example",
+        " localhost",
+        "localhost,evil",
+        "[::1]x",
+        ".localhost.evil",
+        ".",
+        "127.0.0.1.evil",
+        "[fe80::5%lo]",
+        "localhost/x",
+    };
+    (void)state;
+    authority a;
+    authority_set(&a, "127.0.0.1:8000", NULL, NULL);
+    for (size_t i = 0; i < sizeof local / sizeof local[0]; i++) {
+        assert_true(authority_allows(&a, local[i]));
+    }
+    for (size_t i = 0; i < sizeof other / sizeof other[0]; i++) {
+        assert_false(authority_allows(&a, other[i]));
+    }
+    char longest[400];
+    memset(longest, 'a', sizeof longest - 1);
+    longest[sizeof longest - 1] = 0;
+    assert_false(authority_allows(&a, longest));
+    assert_false(authority_list_is_sound(longest));
+
+    /* others can reach it: by which names is not known, unless they are given */
+    authority_set(&a, "0.0.0.0:8000", "0.0.0.0", NULL);
+    assert_true(authority_allows(&a, "gpu.example"));
+    authority_set(&a, "192.168.0.7:8000", "gpu.lan", "gpu.example,FE80:0::5");
+    for (size_t i = 0; i < sizeof local / sizeof local[0]; i++) {
+        assert_true(authority_allows(&a, local[i]));
+    }
+    assert_true(authority_allows(&a, "GPU.example.:443") && authority_allows(&a, "[fe80::5]:1"));
+    assert_true(authority_allows(&a, "192.168.0.7") && authority_allows(&a, "gpu.lan:8000"));
+    assert_false(authority_allows(&a, "a.gpu.example") || authority_allows(&a, "192.168.0.8"));
+    authority_set(&a, "[::1]:8000", "::1", "gpu.example");
+    assert_true(authority_allows(&a, "gpu.example") && !authority_allows(&a, "gpu.lan"));
+    authority_set(&a, "127.0.0.1:8000", NULL, "*");
+    assert_true(authority_allows(&a, "rebound.example"));
+
+    static const char *const unsound[] = {"",     ",",     "a,",  ",a",       "a,,b", "a b",
+                                          "a:80", "[::1]", "a,*", "http://a", "."};
+    for (size_t i = 0; i < sizeof unsound / sizeof unsound[0]; i++) {
+        assert_false(authority_list_is_sound(unsound[i]));
+    }
+    assert_true(authority_list_is_sound("*") && authority_list_is_sound("a,b-c.d.,::1,10.0.0.1"));
+}
+
 static void test_versions(void **state)
 {
     static const char *const ordered[] = {"",
@@ -250,6 +322,7 @@ int main(void)
         cmocka_unit_test(test_forms),
         cmocka_unit_test(test_long_names_are_cut),
         cmocka_unit_test(test_tokens),
+        cmocka_unit_test(test_hosts),
         cmocka_unit_test(test_versions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -277,6 +277,52 @@ def token_is_asked_for():
         server.stop()
 
 
+def host_is_checked():
+    """Against DNS rebinding: a page of elsewhere whose name leads here."""
+    def ask(server, host, path="/v1/info", version="1.1", more=""):
+        connection = Connection(server.port)
+        line = "" if host is None else f"Host: {host}\r\n"
+        connection.send(f"GET {path} HTTP/{version}\r\n{line}{more}Connection: close\r\n\r\n".encode())
+        answer = connection.answer()
+        connection.close()
+        return answer
+
+    server = Server(vkdet, *options)
+    port = server.port
+    for host in ("localhost", f"localhost:{port}", f"127.0.0.1:{port}", "127.0.0.1", f"[::1]:{port}", "LOCALHOST."):
+        assert ask(server, host).code == 200, host
+    assert ask(server, None, version="1.0").code == 200
+    for host in ("rebound.example", f"rebound.example:{port}", "192.168.0.7", "", "localhost.example"):
+        for path in ("/v1/info", "/", "/v2/health/live", "/nowhere"):
+            assert ask(server, host, path).code == 421, (host, path)
+    answer = ask(server, "rebound.example")
+    assert answer.error() == {"status": "host", "message": "the request's Host is none of this server's names; "
+                                                           "--allow-host NAME adds one"}
+    assert "--allow-host" in json.loads(ask(server, "rebound.example", "/v2").body)["error"]
+    # an upload goes nowhere, and is not waited for when the client asks first
+    connection = Connection(port)
+    connection.send(b"POST /v1/detect HTTP/1.1\r\nHost: rebound.example\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n")
+    assert connection.answer().code == 421
+    connection.close()
+    assert server.metric('vkdet_http_requests_total{route="none",code="421"}') > 0
+    server.stop()
+    server = Server(vkdet, *options, "--allow-host", "gpu.example,10.0.0.1")
+    for host, code in (("gpu.example:80", 200), ("GPU.example.", 200), ("10.0.0.1", 200), ("localhost", 200),
+                       ("a.gpu.example", 421), ("10.0.0.2", 421)):
+        assert ask(server, host).code == code, host
+    server.stop()
+    server = Server(vkdet, *options, "--allow-host", "*")
+    assert ask(server, "rebound.example").code == 200
+    server.stop()
+    # beyond loopback the names are not known, unless they are given
+    server = Server(vkdet, *options, "--host", "0.0.0.0", "--allow-anyone")
+    assert ask(server, "rebound.example").code == 200
+    server.stop()
+    server = Server(vkdet, *options, "--host", "0.0.0.0", "--allow-anyone", "--allow-host", "localhost")
+    assert ask(server, "rebound.example").code == 421 and ask(server, "127.0.0.1").code == 200
+    server.stop()
+
+
 def refused_to_start(wanted, said, *arguments):
     done = subprocess.run([vkdet, "serve", *arguments], capture_output=True, timeout=60, check=False)
     assert done.returncode == wanted and said in done.stderr.decode(errors="replace"), (arguments, done)
@@ -293,6 +339,8 @@ def usage_is_checked():
     refused_to_start(2, "is named twice", "--device", f"{device},{device}", "--port", "0")
     for origin in ("", "http://x/", "a\r\nX: 1", "x", "http://", "HTTP://X", "http://a b", "null"):
         refused_to_start(2, "--cors-origin takes", "--cors-origin", origin, "--port", "0")
+    for hosts in ("", "a,", "a b", "a:80", "http://a", "[::1]"):
+        refused_to_start(2, "--allow-host takes", "--allow-host", hosts, "--port", "0")
     refused_to_start(3, "expected auto", "--device", "nosuch", "--port", "0")
     refused_to_start(5, "--access-log /nowhere/log", "--access-log", "/nowhere/log", "--port", "0")
     refused_to_start(4, "/nowhere", "--model-repository", "/nowhere", "--port", "0")
@@ -520,6 +568,7 @@ run(
         one_server,
         full_queue_is_429,
         token_is_asked_for,
+        host_is_checked,
         usage_is_checked,
         repository_is_served,
         devices_side_by_side,
