@@ -40,6 +40,7 @@ layout(constant_id = SPEC_CONV2D_SCALAR) const uint SCALAR = 1;
 layout(constant_id = SPEC_CONV2D_LANES) const uint LANES = 1;
 layout(constant_id = SPEC_CONV2D_HALF) const uint HALF = 0;
 layout(constant_id = SPEC_CONV2D_REPEAT) const uint REPEAT = 0;
+layout(constant_id = SPEC_CONV2D_SHORT) const uint SHORT = 0;
 const bool SOURCE_HALF = (HALF & HALF_SOURCE) != 0;
 const bool MAP_HALF = (HALF & HALF_TARGET) != 0;
 const bool SECOND_HALF = (HALF & HALF_SECOND) != 0;
@@ -50,6 +51,9 @@ const uint CELLS =
     ROW_REUSE != 0 ? (TILE_W - 1) * STRIDE_W + (KERNEL_W - 1) * DILATION_W + 1 : TILE_W;
 const uint TILE = TILE_H * TILE_W;
 const uint HELD_TAPS = ROW_REUSE == 2 ? KERNEL_W : 1;
+/* pixels of one output block that are finished together */
+const uint UNIT = SHORT == 0 ? TILE : POOL != 0 ? 2 * TILE_W : ANY != 0 || REPEAT > 1 ? 1 : TILE_W;
+const uint UNITS = TILE / UNIT;
 
 layout(push_constant) uniform push_block
 {
@@ -127,70 +131,85 @@ void accumulate_row(uint kernel4, uint all_blocks, uint block, uint lanes)
     }
 }
 
-/* bias, sum, activation, and the tile written: the map, its 2x2 maxima, or both */
+/* Bias, sum, activation of UNIT pixels of the tile, whose sums are acc[base] and the following, and what
+ * is written of them: the map, its 2x2 maxima, or both. y and x are the tile's, `first` counts its pixels
+ * before these. */
+void finish_unit(uint base, uint map, uint second, conv2d_record r, vec4 bias, uint channel,
+                 uint y, uint x, uint first)
+{
+    uint count = r.channels - channel;
+    [[unroll]] for (uint i = 0; i < UNIT; ++i)
+    {
+        acc[base + i] += bias;
+        uint oy = y + (first + i) / TILE_W, ox = x + (first + i) % TILE_W;
+        if (REPEAT == 1 && (r.flags & CONV2D_ADDED) != 0 && oy < push.height && ox < push.width) {
+            acc[base + i] += load_added(second + (oy * push.width + ox) * r.second_stride + channel,
+                                 count, r);
+        }
+    }
+    [[unroll]] for (uint i = 0; i < UNIT; ++i)
+    {
+        uint oy = y + (first + i) / TILE_W, ox = x + (first + i) % TILE_W;
+        bool inside = oy < push.height && ox < push.width;
+        if (REPEAT > 1) {
+            if (inside) {
+                uint pixel = (oy * push.width * REPEAT + ox) * REPEAT;
+                store_repeated(acc[base + i], r, map + pixel * r.map_stride + channel,
+                               second + pixel * r.second_stride + channel, count, SHORT != 0);
+            }
+            continue;
+        }
+        acc[base + i] = ANY != 0 ? activate(acc[base + i], r.act) : relu(acc[base + i], r.act);
+        if ((POOL == 0 || (r.flags & CONV2D_MAP) != 0) && inside) {
+            store_channels(map + (oy * push.width + ox) * r.map_stride + channel, acc[base + i], count,
+                           SCALAR == 0 || (r.flags & CONV2D_MAP_VECTOR) != 0, MAP_HALF);
+        }
+    }
+    if (POOL != 0 && (r.flags & CONV2D_POOLED) != 0) {
+        uint pooled_width = (push.width + (push.lanes_pool >> 8 & 1u)) / 2;
+        uint pooled_height = (push.height + (push.lanes_pool >> 9 & 1u)) / 2;
+        [[unroll]] for (uint i = 0; i < UNIT / 4; ++i)
+        {
+            uint ty = i / (TILE_W / 2) * 2, tx = i % (TILE_W / 2) * 2, at = base + ty * TILE_W + tx;
+            uint oy = y + first / TILE_W + ty, ox = x + tx;
+            bool right = ox + 1 < push.width, below = oy + 1 < push.height;
+            vec4 v = acc[at];
+            v = right ? max(v, acc[at + 1]) : v;
+            v = below ? max(v, acc[at + TILE_W]) : v;
+            v = right && below ? max(v, acc[at + TILE_W + 1]) : v;
+            if (oy / 2 < pooled_height && ox / 2 < pooled_width) {
+                store_channels(
+                    second + (oy / 2 * pooled_width + ox / 2) * r.second_stride + channel, v, count,
+                    SCALAR == 0 || (r.flags & CONV2D_SECOND_VECTOR) != 0, SECOND_HALF);
+            }
+        }
+    }
+}
+
+/* All of the tile. SHORT: in a loop, in which the sums of the next unit move up. */
 void finish(uint map, uint second, conv2d_record r, uint bias4, uint block, uint lanes, uint y,
             uint x)
 {
     uint all_blocks = (r.channels + 3) / 4;
-    uint pooled_width = (push.width + (push.lanes_pool >> 8 & 1u)) / 2;
-    uint pooled_height = (push.height + (push.lanes_pool >> 9 & 1u)) / 2;
-    [[unroll]] for (uint b = 0; b < BLOCKS; ++b)
+    if (SHORT == 0) {
+        [[unroll]] for (uint b = 0; b < BLOCKS; ++b)
+        {
+            uint own = block + b * lanes;
+            if (own < all_blocks) {
+                finish_unit(b * TILE, map, second, r, weights4[bias4 + own], own * 4, y, x, 0);
+            }
+        }
+        return;
+    }
+    [[dont_unroll]] for (uint u = 0; u < BLOCKS * UNITS; ++u)
     {
-        uint own = block + b * lanes;
+        uint own = block + u / UNITS * lanes;
         if (own < all_blocks) {
-            uint channel = own * 4;
-            uint count = r.channels - channel;
-            vec4 bias = weights4[bias4 + own];
-            [[unroll]] for (uint i = 0; i < TILE; ++i)
-            {
-                acc[b * TILE + i] += bias;
-                uint oy = y + i / TILE_W, ox = x + i % TILE_W;
-                if (REPEAT == 1 && oy < push.height && ox < push.width) {
-                    acc[b * TILE + i] +=
-                        load_added(second + (oy * push.width + ox) * r.second_stride + channel,
-                                   count, r);
-                }
-            }
-            [[unroll]] for (uint i = 0; i < TILE; ++i)
-            {
-                uint oy = y + i / TILE_W, ox = x + i % TILE_W;
-                if (REPEAT > 1) {
-                    if (oy < push.height && ox < push.width) {
-                        uint pixel = (oy * push.width * REPEAT + ox) * REPEAT;
-                        store_repeated(acc[b * TILE + i], r,
-                                       map + pixel * r.map_stride + channel,
-                                       second + pixel * r.second_stride + channel, count);
-                    }
-                    continue;
-                }
-                vec4 v = ANY != 0 ? activate(acc[b * TILE + i], r.act)
-                                  : relu(acc[b * TILE + i], r.act);
-                acc[b * TILE + i] = v;
-                if ((POOL == 0 || (r.flags & CONV2D_MAP) != 0) && oy < push.height &&
-                    ox < push.width) {
-                    store_channels(map + (oy * push.width + ox) * r.map_stride + channel, v, count,
-                                   SCALAR == 0 || (r.flags & CONV2D_MAP_VECTOR) != 0, MAP_HALF);
-                }
-            }
-            if (POOL != 0 && (r.flags & CONV2D_POOLED) != 0) {
-                [[unroll]] for (uint i = 0; i < TILE / 4; ++i)
-                {
-                    uint ty = i / (TILE_W / 2) * 2, tx = i % (TILE_W / 2) * 2;
-                    uint at = b * TILE + ty * TILE_W + tx;
-                    bool right = x + tx + 1 < push.width, below = y + ty + 1 < push.height;
-                    vec4 v = acc[at];
-                    v = right ? max(v, acc[at + 1]) : v;
-                    v = below ? max(v, acc[at + TILE_W]) : v;
-                    v = right && below ? max(v, acc[at + TILE_W + 1]) : v;
-                    uint py = (y + ty) / 2, px = (x + tx) / 2;
-                    if (py < pooled_height && px < pooled_width) {
-                        store_channels(
-                            second + (py * pooled_width + px) * r.second_stride + channel, v, count,
-                            SCALAR == 0 || (r.flags & CONV2D_SECOND_VECTOR) != 0,
-                            SECOND_HALF);
-                    }
-                }
-            }
+            finish_unit(0, map, second, r, weights4[bias4 + own], own * 4, y, x, u % UNITS * UNIT);
+        }
+        [[unroll]] for (uint i = UNIT; i < BLOCKS * TILE; ++i)
+        {
+            acc[i - UNIT] = acc[i];
         }
     }
 }

@@ -171,7 +171,8 @@ void finish_rows(conv2d_record r, vec4 bias, uint row, uint block, vec4 v[4])
         uint map = row_map[row + i];
         if (REPEAT > 1) {
             if (map != TARGET_NONE) {
-                store_repeated(v[i], r, map + channel, row_second[row + i] + channel, count);
+                store_repeated(v[i], r, map + channel, row_second[row + i] + channel, count,
+                               false);
             }
             continue;
         }

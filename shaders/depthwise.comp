@@ -1,7 +1,8 @@
 /* Depthwise convolution: an invocation computes four output channels of TILE_H x TILE_W pixels.
  * Consecutive invocations take consecutive channel blocks. Output channel o reads input channel o /
  * MULTIPLIER. With REUSE an input row is loaded once for all output rows and taps under it, and all
- * weights are held; without, TILE_H is 1.
+ * weights are held; without, TILE_H is 1. With REUSE 2 the tile has push.tile_rows rows, which one loop
+ * goes through: code that a driver compiles the sooner, and once for all heights.
  *
  * Order of accumulation: kernel row, kernel column; then bias, then activation. */
 #version 450
@@ -48,7 +49,7 @@ vec4 load_inputs(uint pixel, uint channel)
 }
 
 const uint TILE = TILE_H * TILE_W;
-/* what the tile reads, with REUSE (whose kernels are not dilated) */
+/* what the tile reads, with REUSE (whose kernels are not dilated); REUSE 2: what is held at once */
 const uint ROWS = (TILE_H - 1) * STRIDE_H + KERNEL_H;
 const uint CELLS = (TILE_W - 1) * STRIDE_W + KERNEL_W;
 const uint TAPS = REUSE != 0 ? KERNEL_H * KERNEL_W : 1;
@@ -94,6 +95,19 @@ void accumulate_rows(uint kernel4, uint blocks, int y, int x)
     }
 }
 
+/* The weights of all taps: one load in a loop, and not one of each tap in the code. */
+void load_taps(uint kernel4, uint blocks, out vec4 w[TAPS])
+{
+    [[dont_unroll]] for (uint i = 0; i < TAPS; ++i)
+    {
+        [[unroll]] for (uint k = 1; k < TAPS; ++k)
+        {
+            w[k - 1] = w[k];
+        }
+        w[TAPS - 1] = weight4(kernel4 + i * blocks, WEIGHTS_HALF);
+    }
+}
+
 void accumulate_taps(uint kernel4, uint blocks, int y, int x)
 {
     [[dont_unroll]] for (uint ky = 0; ky < KERNEL_H; ++ky)
@@ -111,12 +125,61 @@ void accumulate_taps(uint kernel4, uint blocks, int y, int x)
     }
 }
 
+/* bias, activation, and the pixel written where it is one */
+void finish(vec4 sum, vec4 bias, uint target, uint row, uint column)
+{
+    vec4 v = sum + bias;
+    v = ANY != 0 ? activate(v, push.act) : relu(v, push.act);
+    if (row < push.height && column < push.width) {
+        store_channels(target + (row * push.width + column) * push.target.stride + block * 4, v,
+                       push.channels - block * 4, VECTOR != 0, TARGET_HALF);
+    }
+}
+
+/* The rows of input under a row of the tile move up as the next are read. */
+void roll(uint kernel4, uint blocks, int y, int x, vec4 bias, uint target, uint row, uint column)
+{
+    vec4 w[TAPS], cells[KERNEL_H * CELLS];
+    load_taps(kernel4, blocks, w);
+    [[unroll]] for (uint i = 0; i < KERNEL_H * CELLS; ++i)
+    {
+        cells[i] = vec4(0.0);
+    }
+    uint rows = (push.tile_rows - 1) * STRIDE_H + KERNEL_H;
+    uint until = KERNEL_H; /* rows to read before the next is computed */
+    [[dont_unroll]] for (uint r = 0; r < rows; ++r)
+    {
+        [[unroll]] for (uint i = CELLS; i < KERNEL_H * CELLS; ++i)
+        {
+            cells[i - CELLS] = cells[i];
+        }
+        [[unroll]] for (uint c = 0; c < CELLS; ++c)
+        {
+            cells[(KERNEL_H - 1) * CELLS + c] = load_cell(y + int(r), x + int(c));
+        }
+        if (--until == 0) {
+            until = STRIDE_H;
+            [[unroll]] for (uint i = 0; i < TILE_W; ++i)
+            {
+                vec4 sum = vec4(0.0);
+                [[unroll]] for (uint t = 0; t < TAPS; ++t)
+                {
+                    sum = fma(cells[t / KERNEL_W * CELLS + i * STRIDE_W + t % KERNEL_W], w[t], sum);
+                }
+                finish(sum, bias, target, row, column + i);
+            }
+            ++row;
+        }
+    }
+}
+
 void main()
 {
     uint blocks = (push.channels + 3) / 4;
     uint i = invocation_index();
     uint tile = i / blocks;
-    uint oy = tile / push.tiles_x * TILE_H, ox = tile % push.tiles_x * TILE_W;
+    uint oy = tile / push.tiles_x * (REUSE == 2 ? push.tile_rows : TILE_H);
+    uint ox = tile % push.tiles_x * TILE_W;
     block = i % blocks;
     if (oy >= push.height) {
         return;
@@ -125,6 +188,12 @@ void main()
     int x = int(ox * STRIDE_W) - int(low_half(push.pad));
     source = operand_begin(push.source, SOURCE_HALF);
     uint kernel4 = elements_of(push.weights, WEIGHTS_HALF) / 4 + block;
+    vec4 bias = weights4[push.bias / 4 + block];
+    uint target = operand_begin(push.target, TARGET_HALF);
+    if (REUSE == 2) {
+        roll(kernel4, blocks, y, x, bias, target, oy, ox);
+        return;
+    }
     [[unroll]] for (uint c = 0; c < TILE; ++c)
     {
         acc[c] = vec4(0.0);
@@ -134,16 +203,8 @@ void main()
     } else {
         accumulate_taps(kernel4, blocks, y, x);
     }
-    vec4 bias = weights4[push.bias / 4 + block];
-    uint target = operand_begin(push.target, TARGET_HALF);
     [[unroll]] for (uint c = 0; c < TILE; ++c)
     {
-        vec4 v = acc[c] + bias;
-        v = ANY != 0 ? activate(v, push.act) : relu(v, push.act);
-        uint row = oy + c / TILE_W, column = ox + c % TILE_W;
-        if (row < push.height && column < push.width) {
-            store_channels(target + (row * push.width + column) * push.target.stride + block * 4, v,
-                           push.channels - block * 4, VECTOR != 0, TARGET_HALF);
-        }
+        finish(acc[c], bias, target, oy + c / TILE_W, ox + c % TILE_W);
     }
 }

@@ -177,12 +177,16 @@ struct preprocess_push {
 #define SPEC_CONV2D_REPEAT                                                                         \
     24 /* 0: nothing is added; else each pixel of the map is written REPEAT x REPEAT times, with   \
           what is added there; of one branch, without POOL */
+#define SPEC_CONV2D_SHORT                                                                          \
+    25 /* 1: code that a driver compiles the sooner, for drivers on the processor; POOL and REPEAT \
+          1 then say what may be asked for, the flags what is */
 #define CONV2D_BRANCHES 4
 #define CONV2D_MAP      1u /* the record's flags: the map is wanted */
 #define CONV2D_POOLED   2u /* the pooled map is wanted */
 #define CONV2D_MAP_VECTOR                                                                          \
     4u /* pixels of the map are 16-byte aligned: store four channels at once */
-#define CONV2D_SECOND_VECTOR 8u /* likewise of the pooled map, or of what is added */
+#define CONV2D_SECOND_VECTOR 8u  /* likewise of the pooled map, or of what is added */
+#define CONV2D_ADDED         16u /* with REPEAT 1: something is added */
 struct conv2d_record {
     iface_struct(activation_words) act;
     iface_uint channels; /* Cout */
@@ -351,7 +355,9 @@ struct conv2d_grouped_push {
 #define SPEC_DEPTHWISE_VECTOR     12 /* 1: the target's pixels are 16-byte aligned */
 #define SPEC_DEPTHWISE_HALF       13
 #define SPEC_DEPTHWISE_TILE_H     14
-#define SPEC_DEPTHWISE_REUSE      15 /* 1: input rows are loaded once; no dilation, no multiplier */
+#define SPEC_DEPTHWISE_REUSE                                                                       \
+    15 /* 1: input rows are loaded once; no dilation, no multiplier; 2: and TILE_H is 1, the       \
+          tile's rows are push.tile_rows */
 struct depthwise_push {
     iface_struct(operand) source;
     iface_struct(operand) target;
@@ -363,8 +369,9 @@ struct depthwise_push {
     iface_uint channels; /* of the output */
     iface_uint pad;      /* top << 16 | left */
     iface_uint tiles_x;
-    iface_uint weights; /* [ky][kx][output channels rounded up to 4], a multiple of 4 words */
-    iface_uint bias;    /* a multiple of 4 words */
+    iface_uint weights;   /* [ky][kx][output channels rounded up to 4], a multiple of 4 words */
+    iface_uint bias;      /* a multiple of 4 words */
+    iface_uint tile_rows; /* with REUSE 2 */
 };
 
 /* dense: few pixels, many channels. A workgroup computes blocks of four output channels of one

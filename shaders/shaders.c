@@ -37,7 +37,7 @@ PUSH(winograd_input_push, 13);
 PUSH(winograd_product_push, 6 + 3 * CONV2D_BRANCHES);
 PUSH(winograd_output_push, 9 + CONV2D_BRANCH_WORDS * CONV2D_BRANCHES);
 PUSH(conv2d_grouped_push, 26);
-PUSH(depthwise_push, 21);
+PUSH(depthwise_push, 22);
 PUSH(dense_push, 17);
 PUSH(pool_push, 16);
 PUSH(elementwise_push, 24);

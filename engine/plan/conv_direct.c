@@ -27,6 +27,16 @@ static status pack_branch(builder *b, const convolution *c, const branch *br, pl
                      element_words(b->weight_element, taps * inputs * blocks * 4), out);
 }
 
+/* A processor compiles for as long as it computes some pictures: its code is short, and the same
+ * whether or not a convolution pools or adds. */
+static void shorten(plan_step *s, const convolution *c, const tile *t, bool any)
+{
+    bool in_squares = t->height % 2 == 0 && t->width % 2 == 0;
+    step_constant(s, SPEC_CONV2D_SHORT, 1);
+    step_constant(s, SPEC_CONV2D_POOL, c->pool || (in_squares && !any && c->repeat == 0));
+    step_constant(s, SPEC_CONV2D_REPEAT, conv_is_pointwise(c) ? 1 : c->repeat);
+}
+
 static status step_variant(builder *b, plan_step *s, const convolution *c, const tile *t, bool any)
 {
     const window *w = &c->window;
@@ -36,6 +46,9 @@ static status step_variant(builder *b, plan_step *s, const convolution *c, const
     step_constant(s, SPEC_CONV2D_BLOCKS, t->blocks);
     step_constant(s, SPEC_CONV2D_ROW_REUSE, tile_row_reuse(&b->target, c, t));
     step_constant(s, SPEC_CONV2D_LANES, t->lane_bits > 0);
+    if (b->target.vendor == VENDOR_SOFTWARE) {
+        shorten(s, c, t, any);
+    }
     s->variant = region_format(b->p->memory, "%ux%u/%u tile %ux%ux%u lanes %u%s%s%s", w->kernel_h,
                                w->kernel_w, w->stride_w, t->height, t->width, 4 * t->blocks,
                                1u << t->lane_bits, conv_fused(c), any ? " any" : "",

@@ -55,8 +55,8 @@ static const shape_list gpu_rows = {1.15, false, 4, 11, {
     {1, 16, 1}, {1, 8, 1}, {1, 4, 1}, {1, 2, 1}, {1, 1, 1}, {1, 2, 2}, {1, 4, 2}, {1, 8, 2},
     {1, 16, 2}, {1, 4, 4}, {1, 8, 4}}};
 /* a processor compiles for as long as it computes some pictures */
-static const shape_list software_pooled = {2, true, 3, 6, {
-    {2, 8, 2}, {2, 4, 2}, {2, 4, 1}, {4, 4, 2}, {2, 8, 4}, {2, 4, 4}}};
+static const shape_list software_pooled = {2, true, 2, 6, {
+    {2, 4, 2}, {2, 4, 1}, {2, 8, 2}, {4, 4, 2}, {2, 8, 4}, {2, 4, 4}}};
 static const shape_list software_shapes = {1.3, true, 3, 9, {
     {2, 4, 2}, {2, 8, 2}, {2, 4, 1}, {1, 4, 1}, {4, 4, 2}, {2, 8, 4}, {2, 4, 4}, {2, 2, 4},
     {4, 2, 2}}};

@@ -48,7 +48,7 @@ struct conv2d_record conv_record(const builder *b, const convolution *c, const b
         r.map_offset = br->map.offset;
         r.map_stride = br->map.stride;
     }
-    r.flags |= br->wants_pooled ? CONV2D_POOLED : 0;
+    r.flags |= (br->wants_pooled ? CONV2D_POOLED : 0) | (c->repeat ? CONV2D_ADDED : 0);
     if (conv_has_second(c, br)) {
         r.flags |= place_aligned(&br->second) ? CONV2D_SECOND_VECTOR : 0;
         r.second_words = (uint32_t)b->p->buffers[br->second.buffer].words;

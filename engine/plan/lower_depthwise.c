@@ -24,12 +24,19 @@ typedef struct depthwise {
 static const tile tiles[] = {{4, 4}, {2, 4}, {1, 4}, {1, 2}, {2, 8}, {2, 2}, {1, 8}};
 enum { TILES = sizeof tiles / sizeof *tiles, DEFAULTS = 4, MAX_TAPS = 9 };
 
-/* A row of the input serves all rows of the tile when the weights of all taps can be held. */
-static bool reuses_rows(const depthwise *d)
+/* SPEC_DEPTHWISE_REUSE: how a row of the input serves all rows of the tile when the weights of all
+ * taps can be held. A processor compiles for as long as it computes some pictures, so its kernels
+ * are short and the same for all heights. */
+enum { REUSE_NONE, REUSE_UNROLLED, REUSE_ROLLED };
+
+static uint32_t reuse_rows(const builder *b, const depthwise *d)
 {
     const window *w = d->window;
-    return d->multiplier == 1 && w->dilation_h == 1 && w->dilation_w == 1 &&
-           (uint64_t)w->kernel_h * w->kernel_w <= MAX_TAPS;
+    bool possible = d->multiplier == 1 && w->dilation_h == 1 && w->dilation_w == 1 &&
+                    (uint64_t)w->kernel_h * w->kernel_w <= MAX_TAPS;
+    return !possible                             ? REUSE_NONE
+           : b->target.vendor == VENDOR_SOFTWARE ? REUSE_ROLLED
+                                                 : REUSE_UNROLLED;
 }
 
 static uint64_t invocations_of(const depthwise *d, const tile *t)
@@ -46,7 +53,7 @@ static uint32_t list_tiles(const builder *b, const depthwise *d, tile out[TILES]
     uint32_t count = 0, chosen = 0;
     bool found = false;
     for (uint32_t i = 0; i < TILES; i++) {
-        if (tiles[i].height > 1 && !reuses_rows(d)) {
+        if (tiles[i].height > 1 && !reuse_rows(b, d)) {
             continue;
         }
         if (i < DEFAULTS && !found) {
@@ -79,14 +86,16 @@ static status pack_depthwise(builder *b, const depthwise *d, plan_pack **out)
 static status step_variant(builder *b, plan_step *s, const depthwise *d, const tile *t)
 {
     const window *w = d->window;
-    bool any = !activation_is_simple(d->node->act[0]), reuse = reuses_rows(d);
+    static const char *const reuse_names[] = {"", " rows", " rolled"};
+    bool any = !activation_is_simple(d->node->act[0]);
+    uint32_t reuse = reuse_rows(b, d);
     step_constant(s, SPEC_DEPTHWISE_KERNEL_H, w->kernel_h);
     step_constant(s, SPEC_DEPTHWISE_KERNEL_W, w->kernel_w);
     step_constant(s, SPEC_DEPTHWISE_STRIDE_H, w->stride_h);
     step_constant(s, SPEC_DEPTHWISE_STRIDE_W, w->stride_w);
     step_constant(s, SPEC_DEPTHWISE_DILATION_H, w->dilation_h);
     step_constant(s, SPEC_DEPTHWISE_DILATION_W, w->dilation_w);
-    step_constant(s, SPEC_DEPTHWISE_TILE_H, t->height);
+    step_constant(s, SPEC_DEPTHWISE_TILE_H, reuse == REUSE_ROLLED ? 1 : t->height);
     step_constant(s, SPEC_DEPTHWISE_TILE_W, t->width);
     step_constant(s, SPEC_DEPTHWISE_REUSE, reuse);
     step_constant(s, SPEC_DEPTHWISE_MULTIPLIER, d->multiplier);
@@ -94,7 +103,7 @@ static status step_variant(builder *b, plan_step *s, const depthwise *d, const t
     step_constant(s, SPEC_DEPTHWISE_VECTOR, place_aligned(&d->target));
     step_constant(s, SPEC_DEPTHWISE_HALF, place_halves(&d->source, &d->target) | weight_halves(b));
     s->variant = region_format(b->p->memory, "%ux%u/%u tile %ux%ux4%s%s%s", w->kernel_h,
-                               w->kernel_w, w->stride_w, t->height, t->width, reuse ? " rows" : "",
+                               w->kernel_w, w->stride_w, t->height, t->width, reuse_names[reuse],
                                any ? " any" : "", d->multiplier > 1 ? " multiplier" : "");
     return s->variant ? STATUS_OK
                       : error_set(b->err, STATUS_MEMORY, "out of memory while planning");
@@ -120,6 +129,7 @@ static status emit(builder *b, int index, const depthwise *d, const tile *t)
         .tiles_x = (uint32_t)ceil_divide(d->target.width, t->width),
         .weights = (uint32_t)pack->offset + round_up4(d->target.channels),
         .bias = (uint32_t)pack->offset,
+        .tile_rows = t->height,
     };
     uint64_t words = pack->words;
     plan_step *step;
