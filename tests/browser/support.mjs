@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -57,6 +58,19 @@ export async function serve(args = [], port = 0) {
     };
     running.add(server.end);
     return server;
+}
+
+// A client that has sent all of a body but its last bytes: the server holds the rest of it
+export async function holdBody(server, size) {
+    const socket = connect(server.port, '127.0.0.1');
+    const head = `POST /v1/detect HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${size}\r\n\r\n`;
+    socket.on('error', () => {}); // it is ended in the middle
+    await new Promise((sent) => socket.write(Buffer.concat([Buffer.from(head), Buffer.alloc(size - 9)]), sent));
+    const held = /^vkdet_body_bytes (\d+)$/m;
+    while (Number(held.exec(await (await fetch(`${server.url}metrics`)).text())[1]) < size) {
+        await new Promise((later) => setTimeout(later, 10));
+    }
+    return socket;
 }
 
 export async function endAll() {

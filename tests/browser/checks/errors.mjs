@@ -96,6 +96,46 @@ export function errors({ browser, server }) {
         await page.end();
     });
 
+    // The limits of a server itself, with nothing between the page and it
+
+    test('a server that holds all it may: busy, and the picture goes through once another client lets go', async () => {
+        const own = await s.serve(['--max-body', '1000000', '--max-held', '1000000']);
+        const holder = await s.holdBody(own, 1000000);
+        const page = await s.open(browser(), own.url);
+        await s.drop(page, [s.sampleFile(s.samples[0])]);
+        await page.waitForSelector('.tile[data-state="busy"]');
+        assert.match(await page.textContent('.tile[data-state="busy"]'), /busy\. Next try in 1 s/);
+        holder.destroy();
+        await s.settled(page, 1);
+        s.sameRows(await s.rows(page), s.detect(s.samplePath(s.samples[0])));
+        assert.ok(page.asked.length > 1);
+        await page.end();
+        await own.end();
+    });
+
+    test('a server with few pixels and no time: what it refuses, and what comes too late for it', async () => {
+        const own = await s.serve(['--max-pixels', '100000']);
+        const page = await s.open(browser(), own.url);
+        await s.drop(page, [s.sampleFile(s.samples[0])]);
+        await s.settled(page, 1);
+        assert.match(await failure(page), /Too large for this server/);
+        assert.match(await page.textContent('#failure-detail'), /pixels/);
+        assert.equal(page.asked.length, 1); // the server said it, not the page
+        await page.end();
+        await own.end();
+        // of two pictures at once the second waits for the first, longer than it may
+        const late = await s.serve(['--device', 'reference', '--max-batch', '1', '--timeout-ms', '1']);
+        const other = await s.open(browser(), late.url);
+        await s.drop(other, s.samples.slice(0, 4).map(s.sampleFile));
+        await s.settled(other, 4);
+        const failed = other.locator('.tile[data-state="failed"]');
+        assert.ok((await failed.count()) >= 1);
+        await failed.first().locator('.tile-open').click();
+        assert.match(await failure(other), /in time/);
+        await other.end();
+        await late.end();
+    });
+
     test('other refusals and failures have their own words', async () => {
         const page = await s.open(browser(), server().url);
         const cases = [
