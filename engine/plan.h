@@ -122,8 +122,10 @@ typedef struct plan_target {
     bool has_fp16;          /* arithmetic and 16-bit storage, enabled on the device */
     struct {
         uint32_t m, n, k;
-        const char *shader; /* the module that is built for them; static */
-    } matrix;               /* cooperative matrices, fp16 times fp16 into fp32; 0: none */
+        /* the modules that are built for them: conv2d_matrix_*, conv2d_window_*; static, may be
+         * NULL */
+        const char *shader, *window_shader;
+    } matrix; /* cooperative matrices, fp16 times fp16 into fp32; 0: none */
 } plan_target;
 
 typedef struct plan_options {

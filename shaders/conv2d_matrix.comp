@@ -21,16 +21,7 @@
  * Built for VK_KHR_cooperative_matrix, and with MATRIX_NV for VK_NV_cooperative_matrix. */
 #version 450
 #extension GL_GOOGLE_include_directive : require
-#extension GL_EXT_control_flow_attributes : require
-#extension GL_EXT_shader_explicit_arithmetic_types_float16 : require
-#extension GL_EXT_shader_16bit_storage : require
-#extension GL_KHR_memory_scope_semantics : require
-#extension GL_KHR_shader_subgroup_basic : require
-#ifdef MATRIX_NV
-#extension GL_NV_cooperative_matrix : require
-#else
-#extension GL_KHR_cooperative_matrix : require
-#endif
+#include "conv2d_units.glsl"
 #include "shaders/interface.h"
 #include "common.glsl"
 #include "activation.glsl"
@@ -45,24 +36,6 @@ layout(constant_id = SPEC_MATRIX_N) const uint N = 16;
 layout(constant_id = SPEC_MATRIX_K) const uint K = 16;
 layout(constant_id = SPEC_MATRIX_SUBGROUPS) const uint SUBGROUPS = 4;
 layout(constant_id = SPEC_MATRIX_EIGHTS) const uint EIGHTS = 0;
-
-#ifdef MATRIX_NV
-#define LEFT                      fcoopmatNV<16, gl_ScopeSubgroup, M, K>
-#define RIGHT                     fcoopmatNV<16, gl_ScopeSubgroup, K, N>
-#define SUM                       fcoopmatNV<32, gl_ScopeSubgroup, M, N>
-#define LOAD_LEFT(m, from, at, s)  coopMatLoadNV(m, from, at, s, false)
-#define LOAD_RIGHT(m, from, at, s) coopMatLoadNV(m, from, at, s, true)
-#define STORE(m, to, at, s)        coopMatStoreNV(m, to, at, s, false)
-#define MULTIPLY_ADD              coopMatMulAddNV
-#else
-#define LEFT                      coopmat<float16_t, gl_ScopeSubgroup, M, K, gl_MatrixUseA>
-#define RIGHT                     coopmat<float16_t, gl_ScopeSubgroup, K, N, gl_MatrixUseB>
-#define SUM                       coopmat<float, gl_ScopeSubgroup, M, N, gl_MatrixUseAccumulator>
-#define LOAD_LEFT(m, from, at, s)  coopMatLoad(m, from, at, s, gl_CooperativeMatrixLayoutRowMajor)
-#define LOAD_RIGHT(m, from, at, s) coopMatLoad(m, from, at, s, gl_CooperativeMatrixLayoutColumnMajor)
-#define STORE(m, to, at, s)        coopMatStore(m, to, at, s, gl_CooperativeMatrixLayoutRowMajor)
-#define MULTIPLY_ADD              coopMatMulAdd
-#endif
 
 layout(std430, set = 0, binding = BINDING_WEIGHTS) readonly buffer weights_as_numbers
 {

@@ -260,6 +260,30 @@ struct conv2d_gemm_push {
     iface_struct(conv2d_branch) branch[CONV2D_BRANCHES];
 };
 
+/* conv2d_window: the same convolution, undilated and in one group, from a patch of the source in
+ * shared memory, shaders/conv2d_window.comp. Constants 3 to 8 and POOL, ANY, SCALAR, HALF, REPEAT
+ * as of conv2d, REPEAT at most 1; M, N, K, SUBGROUPS and EIGHTS as of conv2d_matrix. */
+#define SPEC_WINDOW_TILE_H       9 /* in cells */
+#define SPEC_WINDOW_TILE_W       10
+#define SPEC_WINDOW_COLUMNS      11 /* output channels of a workgroup */
+#define SPEC_WINDOW_INPUT_BLOCKS 14
+#define SPEC_WINDOW_SUB_ROWS     17 /* matrices of a subgroup */
+#define SPEC_WINDOW_SUB_COLUMNS  18
+#define SPEC_WINDOW_NARROW       25 /* 1: a row of the window is the depth of a matrix */
+struct conv2d_window_push {
+    iface_uint source_width;
+    iface_uint source_height;
+    iface_uint source_words;  /* of an image */
+    iface_uint source_blocks; /* pixel stride / 4 */
+    iface_uint width;         /* of the map */
+    iface_uint height;
+    iface_uint pad; /* top << 16 | left */
+    iface_uint tiles_x;
+    iface_uint column_groups; /* of all branches */
+    iface_uint pool_edges;    /* bit 0: the pooled width rounds up; 1: the height */
+    iface_struct(conv2d_branch) branch[CONV2D_BRANCHES];
+};
+
 /* winograd_input, winograd_product, winograd_output: a 3x3 convolution by way of Winograd's
  * F(4x4, 3x3), shaders/winograd.glsl, a band of rows of tiles at a time. The tiles of the whole
  * batch are one dimension (plan_step.rows), of which `tiles` belong to an image. In the arena lie,

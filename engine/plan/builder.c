@@ -15,6 +15,11 @@ uint32_t blocks_of(uint32_t channels)
     return (channels + 3) / 4;
 }
 
+uint32_t round_up_to(uint32_t n, uint32_t of)
+{
+    return (n + of - 1) / of * of;
+}
+
 uint32_t next_power_of_two(uint32_t n)
 {
     uint32_t power = 1;

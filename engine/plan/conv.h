@@ -55,7 +55,8 @@ struct conv_family {
     status (*emit)(builder *b, const convolution *c, const conv_candidate *chosen);
 };
 
-extern const conv_family conv_direct, conv_grouped, conv_gemm, conv_matrix, conv_winograd;
+extern const conv_family conv_direct, conv_grouped, conv_gemm, conv_matrix, conv_window,
+    conv_winograd;
 
 /* c is computed by way of Winograd: by the family of that name, and no other */
 bool conv_takes_winograd(const builder *b, const convolution *c);
@@ -66,6 +67,15 @@ void conv_propose(conv_candidates *out, const conv_candidate *one);
 bool conv_is_pointwise(const convolution *c);
 /* channels of every group in fours: what the blocked layouts need */
 bool conv_in_fours(const convolution *c, const branch *br);
+uint32_t conv_widest_branch(const convolution *c);
+/* workgroups along the output channels, of all branches */
+uint32_t conv_column_groups(const convolution *c, uint32_t columns);
+/* sources and kernels are halves */
+bool conv_all_halves(const builder *b, const convolution *c);
+/* every tap's input blocks can be fetched two at a time */
+bool conv_in_eights(const convolution *c);
+/* the target's cooperative matrices are of a size that the kernels can load */
+bool conv_matrices_fit(const builder *b);
 /* the record that begins a branch's packed weights */
 struct conv2d_record conv_record(const builder *b, const convolution *c, const branch *br);
 /* a branch reads or writes its second place */

@@ -33,15 +33,6 @@ static bool fits(const convolution *c)
            rows_of(c) * MAX_BATCH < UINT32_MAX / 2;
 }
 
-static uint32_t widest_branch(const convolution *c)
-{
-    uint32_t widest = 0;
-    for (uint32_t i = 0; i < c->branch_count; i++) {
-        widest = c->branches[i].channels > widest ? c->branches[i].channels : widest;
-    }
-    return widest;
-}
-
 static uint32_t depth_of(const convolution *c)
 {
     return c->window.kernel_h * c->window.kernel_w * round_up4(c->branches[0].source.channels);
@@ -51,22 +42,12 @@ static uint32_t depth_of(const convolution *c)
  * a quarter of a pooled map */
 enum { ROW_BYTES = 16 };
 
-/* workgroups along the columns, of all branches */
-static uint32_t column_groups(const convolution *c, uint32_t columns)
-{
-    uint32_t all = 0;
-    for (uint32_t i = 0; i < c->branch_count; i++) {
-        all += (uint32_t)ceil_divide(c->branches[i].channels, columns);
-    }
-    return all;
-}
-
 /* workgroups of the batch that the plan is for */
 static double tiles_of(const builder *b, const convolution *c, const uint32_t *size)
 {
     uint64_t batch = b->p->options.batch ? b->p->options.batch : 1;
     return (double)ceil_divide(rows_of(c) * batch, size[SIZE_ROWS]) *
-           column_groups(c, size[SIZE_COLUMNS]);
+           conv_column_groups(c, size[SIZE_COLUMNS]);
 }
 
 /* --- what both emit --- */
@@ -101,9 +82,13 @@ static status emit_rows(builder *b, const convolution *c, const char *shader, pa
         push.column_groups += (uint32_t)ceil_divide(br->channels, chosen->sizes[SIZE_COLUMNS]);
         push.branch[i].group_end = push.column_groups;
         if (kind == PACK_MATRIX) {
-            pack->depth = chosen->sizes[SIZE_DEPTH];
-            pack->matrix_n = b->target.matrix.n;
-            pack->matrix_k = b->target.matrix.k;
+            pack->matrix =
+                (matrix_packing){.n = b->target.matrix.n,
+                                 .k = b->target.matrix.k,
+                                 .depth = chosen->sizes[SIZE_DEPTH],
+                                 .lanes = round_up4(first->source.channels),
+                                 .row = c->window.kernel_w * round_up4(first->source.channels),
+                                 .across = 1};
         }
     }
     plan_step *step;
@@ -146,7 +131,7 @@ static bool gemm_first(const builder *b, const convolution *c, const uint32_t *s
     enum { FULL = 256 };
     plan_vendor v = b->target.vendor;
     return (v == VENDOR_NVIDIA || v == VENDOR_AMD || v == VENDOR_INTEL) && depth_of(c) >= 64 &&
-           widest_branch(c) >= 32 && tiles_of(b, c, size) >= FULL;
+           conv_widest_branch(c) >= 32 && tiles_of(b, c, size) >= FULL;
 }
 
 static void propose_gemm(const builder *b, const convolution *c, conv_candidates *out)
@@ -163,8 +148,8 @@ static void propose_gemm(const builder *b, const convolution *c, conv_candidates
             t[SIZE_ROWS] / (4 * t[SIZE_FIRST]) * t[SIZE_COLUMNS] / (4 * t[SIZE_SECOND]);
         uint32_t shared_bytes =
             (t[SIZE_ROWS] + t[SIZE_COLUMNS]) * t[SIZE_DEPTH] * 4 + t[SIZE_ROWS] * ROW_BYTES + 4;
-        bool wide = t[SIZE_COLUMNS] > 32 && widest_branch(c) < t[SIZE_COLUMNS];
-        if (!wide && widest_branch(c) >= 16 && invocations <= b->target.max_invocations &&
+        bool wide = t[SIZE_COLUMNS] > 32 && conv_widest_branch(c) < t[SIZE_COLUMNS];
+        if (!wide && conv_widest_branch(c) >= 16 && invocations <= b->target.max_invocations &&
             shared_bytes <= b->target.max_shared_bytes) {
             conv_candidate one = {.family = &conv_gemm,
                                   .rank = (gemm_first(b, c, t) ? -FIRST_RANK / 2 : FIRST_RANK) +
@@ -202,35 +187,9 @@ const conv_family conv_gemm = {propose_gemm, emit_gemm};
 
 /* --- cooperative matrices --- */
 
-static bool all_halves(const builder *b, const convolution *c)
-{
-    bool all = b->weight_element == ELEMENT_F16;
-    for (uint32_t i = 0; i < c->branch_count; i++) {
-        all = all && c->branches[i].source.element == ELEMENT_F16;
-    }
-    return all;
-}
-
 static uint32_t subgroups_of(const uint32_t *tile)
 {
     return tile[SIZE_ROWS] / tile[SIZE_FIRST] * (tile[SIZE_COLUMNS] / tile[SIZE_SECOND]);
-}
-
-/* Every tap's input blocks can be fetched two at a time. */
-static bool in_eights(const convolution *c)
-{
-    bool all = true;
-    for (uint32_t i = 0; i < c->branch_count; i++) {
-        const place *source = &c->branches[i].source;
-        all = all && blocks_of(source->channels) % 2 == 0 && source->stride % 8 == 0 &&
-              source->offset % 8 == 0;
-    }
-    return all;
-}
-
-static uint32_t round_up_to(uint32_t n, uint32_t of)
-{
-    return (n + of - 1) / of * of;
 }
 
 /* What a tile costs, in instructions of a subgroup of 32 (or as many of half the lanes), and so
@@ -244,7 +203,7 @@ static double matrix_cost(const builder *b, const convolution *c, const uint32_t
     double slices = (double)ceil_divide(depth_of(c), size[SIZE_DEPTH]);
     double down = size[SIZE_FIRST] / 16.0, across = size[SIZE_SECOND] / 16.0;
     double steps = size[SIZE_DEPTH] / 16.0;
-    double part = in_eights(c) ? 8 : 4;
+    double part = conv_in_eights(c) ? 8 : 4;
     double fetches = size[SIZE_ROWS] * size[SIZE_DEPTH] / part / (subgroups * 32);
     double slice = 40 + 20 * fetches + steps * (4 * down + 8 * across + 10 * down * across);
     double whole = 150 + slices * slice + 120 * down * across;
@@ -285,17 +244,11 @@ static bool matrix_tile(const builder *b, const convolution *c, const uint32_t *
     uint32_t shared_bytes = 2 * size[SIZE_ROWS] * (2 * size[SIZE_DEPTH] + 16) +
                             size[SIZE_ROWS] * ROW_BYTES + 4 + subgroups * t->matrix.m * patch * 4;
     /* columns that would all be padding */
-    bool wide = size[SIZE_COLUMNS] > across && widest_branch(c) * 2 <= size[SIZE_COLUMNS];
+    bool wide = size[SIZE_COLUMNS] > across && conv_widest_branch(c) * 2 <= size[SIZE_COLUMNS];
     uint32_t sums = size[SIZE_FIRST] * size[SIZE_SECOND] / t->subgroup_size;
     return !wide && sums <= (software ? 64 : 128) && size[SIZE_DEPTH] % t->matrix.k == 0 &&
            invocations <= t->max_invocations && invocations % (size[SIZE_DEPTH] / 4) == 0 &&
            shared_bytes <= t->max_shared_bytes;
-}
-
-static bool matrices_fit(const plan_target *t)
-{
-    return t->matrix.m > 0 && t->matrix.shader && t->subgroup_size > 0 && t->matrix.m % 4 == 0 &&
-           t->matrix.n % 4 == 0 && t->matrix.k % 8 == 0;
 }
 
 /* On a GPU these go before all others wherever there is enough to multiply; a driver that runs on
@@ -310,7 +263,7 @@ static void propose_matrix(const builder *b, const convolution *c, conv_candidat
     enum { COUNT = sizeof tiles / sizeof *tiles };
     ranked all[COUNT];
     size_t count = 0;
-    if (!matrices_fit(&b->target) || !all_halves(b, c) || !fits(c)) {
+    if (!b->target.matrix.shader || !conv_matrices_fit(b) || !conv_all_halves(b, c) || !fits(c)) {
         return;
     }
     for (size_t i = 0; i < COUNT; i++) {
@@ -322,7 +275,7 @@ static void propose_matrix(const builder *b, const convolution *c, conv_candidat
     qsort(all, count, sizeof *all, compare_ranked);
     int rank = b->target.vendor == VENDOR_SOFTWARE || depth_of(c) < 32 ? 200 : -100;
     for (size_t i = 0; i < count; i++) {
-        conv_candidate one = {.family = &conv_matrix, .rank = rank + (int)i};
+        conv_candidate one = {.family = &conv_matrix, .rank = rank + 2 * (int)i};
         memcpy(one.sizes, all[i].size, sizeof all[i].size);
         conv_propose(out, &one);
     }
@@ -351,7 +304,7 @@ static status emit_matrix(builder *b, const convolution *c, const conv_candidate
     step_constant(step, SPEC_MATRIX_N, b->target.matrix.n);
     step_constant(step, SPEC_MATRIX_K, b->target.matrix.k);
     step_constant(step, SPEC_MATRIX_SUBGROUPS, subgroups);
-    step_constant(step, SPEC_MATRIX_EIGHTS, in_eights(c));
+    step_constant(step, SPEC_MATRIX_EIGHTS, conv_in_eights(c));
     s = name_variant(b, step, c, "matrix", chosen);
     step_finish(b, step);
     return s;

@@ -22,6 +22,13 @@ typedef enum pack_kind {
     PACK_ANCHORS
 } pack_kind;
 
+/* PACK_MATRIX: the kernel as matrices [column][depth] of n columns of k numbers. Input c of tap (y,
+ * x) is at depth y * row + x * lanes + c, and the depth is rounded up to whole slices of `depth`. A
+ * column of matrices is repeated `across` times, each `shift` further down than the one before. */
+typedef struct matrix_packing {
+    uint32_t n, k, depth, lanes, row, across, shift;
+} matrix_packing;
+
 typedef struct plan_pack {
     pack_kind kind;
     uint64_t offset, words; /* in the packed weights; offset is a multiple of 4 */
@@ -29,7 +36,7 @@ typedef struct plan_pack {
     int weights[4];         /* of the graph, in the node's order, or GRAPH_NONE */
     double epsilon;         /* batch norm */
     struct conv2d_record record;
-    uint32_t depth, matrix_n, matrix_k; /* PACK_MATRIX: of a slice, and of a matrix */
+    matrix_packing matrix;
 } plan_pack;
 
 /* Where a value lies in one image's part of a buffer. */
@@ -58,6 +65,7 @@ typedef struct builder {
 
 uint32_t round_up4(uint32_t n);
 uint32_t blocks_of(uint32_t channels); /* of four */
+uint32_t round_up_to(uint32_t n, uint32_t of);
 uint32_t next_power_of_two(uint32_t n);
 uint64_t ceil_divide(uint64_t a, uint64_t b);
 

@@ -4,8 +4,8 @@
 
 #include "engine/passes.h"
 
-static const conv_family *const families[] = {&conv_direct, &conv_grouped, &conv_gemm, &conv_matrix,
-                                              NULL};
+static const conv_family *const families[] = {&conv_direct, &conv_grouped, &conv_gemm,
+                                              &conv_matrix, &conv_window,  NULL};
 /* what computes a convolution by other sums, and so stands alone where it does */
 static const conv_family *const winograd[] = {&conv_winograd, NULL};
 
@@ -115,6 +115,51 @@ uint32_t conv_pool_edges(const convolution *c)
     return !c->pool ? 0
                     : (c->pooled_width * 2 > c->width ? 1u : 0) |
                           (c->pooled_height * 2 > c->height ? 2u : 0);
+}
+
+uint32_t conv_widest_branch(const convolution *c)
+{
+    uint32_t widest = 0;
+    for (uint32_t i = 0; i < c->branch_count; i++) {
+        widest = c->branches[i].channels > widest ? c->branches[i].channels : widest;
+    }
+    return widest;
+}
+
+uint32_t conv_column_groups(const convolution *c, uint32_t columns)
+{
+    uint32_t all = 0;
+    for (uint32_t i = 0; i < c->branch_count; i++) {
+        all += (uint32_t)ceil_divide(c->branches[i].channels, columns);
+    }
+    return all;
+}
+
+bool conv_all_halves(const builder *b, const convolution *c)
+{
+    bool all = b->weight_element == ELEMENT_F16;
+    for (uint32_t i = 0; i < c->branch_count; i++) {
+        all = all && c->branches[i].source.element == ELEMENT_F16;
+    }
+    return all;
+}
+
+bool conv_in_eights(const convolution *c)
+{
+    bool all = true;
+    for (uint32_t i = 0; i < c->branch_count; i++) {
+        const place *source = &c->branches[i].source;
+        all = all && blocks_of(source->channels) % 2 == 0 && source->stride % 8 == 0 &&
+              source->offset % 8 == 0;
+    }
+    return all;
+}
+
+bool conv_matrices_fit(const builder *b)
+{
+    const plan_target *t = &b->target;
+    return t->matrix.m > 0 && t->subgroup_size > 0 && t->matrix.m % 4 == 0 &&
+           t->matrix.n % 4 == 0 && t->matrix.k % 8 == 0;
 }
 
 status conv_pack(builder *b, const convolution *c, const branch *br, pack_kind kind,

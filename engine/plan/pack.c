@@ -63,25 +63,26 @@ static void pack_conv2d(const plan *p, const plan_pack *pack, float *out)
                 out + (outputs + 3) / 4 * 4);
 }
 
-/* [taps][inputs][outputs] -> bias, then matrices [column][depth] of n columns of k numbers; the
- * depth counts taps and within each its inputs in whole fours */
+/* bias, then matrices: see matrix_packing */
 static void pack_matrix(const plan *p, const plan_pack *pack, float *out)
 {
     const struct weight *filter = &p->graph->weights[pack->weights[0]];
+    const matrix_packing *m = &pack->matrix;
+    bool dense = filter->shape.rank != 4; /* [Cin, Cout]: one tap */
     uint64_t outputs = pack->record.channels;
-    uint64_t rows = shape_elements(filter->shape) / outputs;
-    uint64_t inputs = filter->shape.rank == 4 ? filter->shape.dim[2] : filter->shape.dim[0];
-    uint64_t lanes = (inputs + 3) / 4 * 4, n = pack->matrix_n, k = pack->matrix_k;
-    uint64_t matrices = ceil_divide(rows / inputs * lanes, pack->depth) * (pack->depth / k);
+    uint64_t rows = shape_elements(filter->shape) / outputs; /* taps x inputs */
+    uint64_t inputs = filter->shape.dim[dense ? 0 : 2], width = dense ? 1 : filter->shape.dim[1];
+    uint64_t matrices = ceil_divide(rows / inputs / width * m->row, m->depth) * (m->depth / m->k);
     memcpy(out, &pack->record, sizeof pack->record);
     out += CONV2D_RECORD_WORDS;
     copy_or_zero(weight_data(p, pack->weights[1]), outputs, out);
     out += (outputs + 3) / 4 * 4;
-    for (uint64_t row = 0; row < rows; row++) {
-        uint64_t d = row / inputs * lanes + row % inputs;
+    for (uint64_t i = 0; i < rows * m->across; i++) {
+        uint64_t row = i / m->across, set = i % m->across, tap = row / inputs;
+        uint64_t d = tap / width * m->row + tap % width * m->lanes + row % inputs + set * m->shift;
         for (uint64_t column = 0; column < outputs; column++) {
-            uint64_t matrix = column / n * matrices + d / k;
-            put_numbers(out, ELEMENT_F16, matrix * k * n + column % n * k + d % k,
+            uint64_t matrix = (column / m->n * m->across + set) * matrices + d / m->k;
+            put_numbers(out, ELEMENT_F16, (matrix * m->n + column % m->n) * m->k + d % m->k,
                         filter->data + row * outputs + column, 1);
         }
     }

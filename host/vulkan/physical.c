@@ -261,5 +261,7 @@ void vulkan_device_target(const vulkan_instance *v, uint32_t index, plan_target 
     out->matrix.m = matrix.m;
     out->matrix.n = matrix.n;
     out->matrix.k = matrix.k;
-    out->matrix.shader = f->matrix == MATRIX_API_KHR ? "conv2d_matrix_khr" : "conv2d_matrix_nv";
+    const bool khr = f->matrix == MATRIX_API_KHR;
+    out->matrix.shader = khr ? "conv2d_matrix_khr" : "conv2d_matrix_nv";
+    out->matrix.window_shader = khr ? "conv2d_window_khr" : "conv2d_window_nv";
 }

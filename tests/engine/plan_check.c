@@ -101,7 +101,8 @@ static void check_step(const plan *p, const plan_step *s, const plan_step *befor
     assert_true(s->variant && s->variant[0]);
     assert_true(s->level < p->level_count && (!before || before->level <= s->level));
     assert_true(s->push_count <= PLAN_MAX_PUSH && s->constant_count >= 3);
-    assert_true(s->constants[0] * s->constants[1] * s->constants[2] <= 128 ||
+    const uint32_t most = p->options.target.max_invocations;
+    assert_true(s->constants[0] * s->constants[1] * s->constants[2] <= (most ? most : 128) ||
                 s->kernel == KERNEL_SORT);
     for (int i = 0; i < 3; i++) {
         assert_true(s->groups[i] >= 1 && s->groups[i] <= 65535);
