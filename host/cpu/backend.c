@@ -228,7 +228,7 @@ static status make_workers(cpu_backend *c, error *err)
     c->arena_count = c->params.keep_all ? 0 : members <= batch ? members : 1;
     c->seats = take(c, members, sizeof *c->seats);
     c->arenas = take(c, c->arena_count ? c->arena_count : 1, sizeof *c->arenas);
-    c->next = take(c, c->program->step_count, sizeof *c->next);
+    c->next = take(c, c->program->step_count * members, sizeof *c->next);
     if (!c->seats || !c->arenas || !c->next) {
         return error_set(err, STATUS_MEMORY, "out of memory for %u threads", members);
     }

@@ -42,7 +42,8 @@ typedef struct cpu_backend {
     seat *seats; /* one a member */
     void **arenas;
     uint32_t arena_count;
-    atomic_uint *next; /* by step: the next item, while a picture is computed together */
+    atomic_uint *next; /* by member, then step: how many items of its share have been begun, while a
+                          picture is computed together */
     slot *slots;
     uint64_t bytes;
 } cpu_backend;

@@ -105,6 +105,28 @@ static void run_apart(void *user, uint32_t member)
     }
 }
 
+/* Every member has a share of a step's items, neighbours, and takes them in order; who is done
+ * helps the others with theirs. So a thread reads mostly rows that it wrote itself, which lie in
+ * its own core's cache: those in another's come several times slower. */
+static void run_step(job *j, seat *s, size_t index, uint32_t member)
+{
+    cpu_backend *c = j->backend;
+    const step *it = &c->program->steps[index];
+    const uint32_t members = team_members(c->team);
+    const uint32_t owners = members < it->items ? members : it->items;
+    for (uint32_t k = 0; k < owners; k++) {
+        const uint64_t owner = (member + k) % owners;
+        const uint32_t first = (uint32_t)(owner * it->items / owners),
+                       count = (uint32_t)((owner + 1) * it->items / owners) - first;
+        atomic_uint *next = &c->next[owner * c->program->step_count + index];
+        uint32_t taken = atomic_load_explicit(next, memory_order_relaxed);
+        while (taken < count &&
+               (taken = atomic_fetch_add_explicit(next, 1, memory_order_relaxed)) < count) {
+            run_item(j, s, it, first + taken);
+        }
+    }
+}
+
 /* one image by all: the items of a level in any order, then a barrier */
 static void run_together(void *user, uint32_t member)
 {
@@ -116,15 +138,11 @@ static void run_together(void *user, uint32_t member)
     uint64_t since = 0;
     for (size_t i = 0; i < p->step_count; i++) {
         const step *it = &p->steps[i];
-        uint32_t item;
         if (j->step_ns) { /* nobody begins before the clock has been read */
             since = clock_ns();
             team_barrier(c->team);
         }
-        while ((item = atomic_fetch_add_explicit(&c->next[i], 1, memory_order_relaxed)) <
-               it->items) {
-            run_item(j, s, it, item);
-        }
+        run_step(j, s, i, member);
         const bool last = i + 1 == p->step_count || p->steps[i + 1].level != it->level;
         if (last || j->step_ns) {
             team_barrier(c->team);
@@ -158,7 +176,8 @@ static status outcome(const cpu_backend *c, const job *j, error *err)
 
 static void run_one(cpu_backend *c, job *j, uint32_t image)
 {
-    for (size_t i = 0; i < c->program->step_count; i++) {
+    const size_t counters = c->program->step_count * team_members(c->team);
+    for (size_t i = 0; i < counters; i++) {
         atomic_store_explicit(&c->next[i], 0, memory_order_relaxed);
     }
     j->together = image;

@@ -1,7 +1,11 @@
-/* The team: threads that sleep between jobs, and barriers that spin a little before they sleep. */
+/* The team: threads that sleep between jobs, and barriers that spin for a while before they sleep.
+ */
 #include "host/cpu/team.h"
 
+#include "host/clock.h"
+
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 
@@ -14,9 +18,11 @@
 extern int omp_get_max_threads(void);
 extern void omp_set_num_threads(int threads);
 
-/* About 20 us of waiting before a thread gives its core away: steps of a network follow each other
- * faster than the kernel wakes anybody. */
-enum { SPINS = 1500 };
+/* How long a thread waits before it sleeps. Waking it takes the kernel tens of microseconds, longer
+ * than most levels of a network take to compute, and it may then wake on the core of who woke it:
+ * within a job, where the others are sure to come, it waits longer than for the next job. Every so
+ * many pauses it lets others run, so that those it waits for can use its core. */
+enum { JOB_WAIT_NS = 100000, PHASE_WAIT_NS = 1000000, PAUSES = 64 };
 
 typedef struct member {
     struct team *team;
@@ -75,15 +81,24 @@ static void event_advance(event *e)
     (void)pthread_mutex_unlock(&e->lock);
 }
 
-/* returns once the value is no longer `seen` */
-static void event_await(event *e, unsigned seen)
+static bool has_moved(event *e, unsigned seen)
 {
-    for (int i = 0; i < SPINS; i++) {
-        if (atomic_load_explicit(&e->value, memory_order_acquire) != seen) {
-            return;
+    return atomic_load_explicit(&e->value, memory_order_acquire) != seen;
+}
+
+/* returns once the value is no longer `seen` */
+static void event_await(event *e, unsigned seen, uint64_t wait_ns)
+{
+    const uint64_t since = clock_ns();
+    do {
+        for (int i = 0; i < PAUSES; i++) {
+            if (has_moved(e, seen)) {
+                return;
+            }
+            pause_briefly();
         }
-        pause_briefly();
-    }
+        (void)sched_yield();
+    } while (clock_ns() - since <= wait_ns);
     (void)pthread_mutex_lock(&e->lock);
     while (atomic_load(&e->value) == seen) {
         (void)pthread_cond_wait(&e->changed, &e->lock);
@@ -118,7 +133,7 @@ void team_barrier(team *t)
         atomic_store(&t->arrived, 0);
         event_advance(&t->phase);
     } else {
-        event_await(&t->phase, seen);
+        event_await(&t->phase, seen, PHASE_WAIT_NS);
     }
 }
 
@@ -128,7 +143,7 @@ static void *member_main(void *argument)
     team *t = m->team;
     (void)thread_settings_enter();
     for (unsigned seen = 0;; seen++) {
-        event_await(&t->job_begun, seen);
+        event_await(&t->job_begun, seen, JOB_WAIT_NS);
         if (!t->job) {
             return NULL;
         }
