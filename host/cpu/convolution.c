@@ -7,7 +7,11 @@
 #include <math.h>
 #include <string.h>
 
+/* `inner` ones go before, one after the other: a strip of each is what the next one reads. Then an
+ * item is one strip through all of them; otherwise it is one of one branch. */
 typedef struct convolution {
+    branch *inner;
+    uint32_t inner_count;
     branch *branches;
     uint32_t count;
 } convolution;
@@ -22,7 +26,10 @@ static size_t computed_row_bytes(const branch *b)
 /* the map as the pool sees it: it may have no place of its own */
 static tensor map_of(const branch *b)
 {
-    return (tensor){b->map_height, b->map_width, b->filters, b->computed, 0};
+    return (tensor){.height = b->map_height,
+                    .width = b->map_width,
+                    .channels = b->filters,
+                    .element = b->computed};
 }
 
 /* `row` with every pixel as often as it is repeated */
@@ -57,7 +64,7 @@ static void add_strip(const program *p, const branch *b, const strip *s, worker 
 static void finish_strip(const program *p, const branch *b, const strip *s, worker *w,
                          unsigned char *rows)
 {
-    if (b->repeat) {
+    if (b->repeat && !b->sum_fused) {
         add_strip(p, b, s, w, (const float *)(const void *)rows);
         return;
     }
@@ -76,6 +83,26 @@ static void finish_strip(const program *p, const branch *b, const strip *s, work
     }
 }
 
+static status run_strip(const program *p, const branch *b, const strip *s, worker *w, error *err)
+{
+    if (b->method == BY_DEPTHWISE) {
+        conv_depthwise_run(p, b, s, w);
+        return STATUS_OK;
+    }
+    unsigned char *rows = b->in_place ? tensor_at(w, &b->map, s->first) : w->strip;
+    if (b->method == BY_ONEDNN) {
+        const status code = conv_onednn_run(p, b, s, w, rows, err);
+        if (code != STATUS_OK) {
+            return code;
+        }
+    } else {
+        (b->method == BY_POINTWISE ? conv_pointwise_run : conv_direct_run)(p, b, s, w,
+                                                                           (float *)(void *)rows);
+    }
+    finish_strip(p, b, s, w, rows);
+    return STATUS_OK;
+}
+
 static status run(const program *p, const step *s, worker *w, uint32_t item, error *err)
 {
     const convolution *c = s->state;
@@ -84,16 +111,19 @@ static status run(const program *p, const step *s, worker *w, uint32_t item, err
         item -= b->strip_count;
         b++;
     }
-    const strip *it = &b->strips[item];
-    unsigned char *rows = b->in_place ? tensor_at(w, &b->map, it->first) : w->strip;
+    return run_strip(p, b, &b->strips[item], w, err);
+}
+
+static status run_chain(const program *p, const step *s, worker *w, uint32_t item, error *err)
+{
+    const convolution *c = s->state;
+    w->band_first = c->branches->strips[item].first;
     status code = STATUS_OK;
-    if (b->kernel_count > 0) {
-        code = conv_onednn_run(p, b, it, w, rows, err);
-    } else {
-        conv_direct_run(p, b, it, w, (float *)(void *)rows);
+    for (uint32_t i = 0; code == STATUS_OK && i < c->inner_count; i++) {
+        code = run_strip(p, &c->inner[i], &c->inner[i].strips[item], w, err);
     }
-    if (code == STATUS_OK) {
-        finish_strip(p, b, it, w, rows);
+    for (uint32_t i = 0; code == STATUS_OK && i < c->count; i++) {
+        code = run_strip(p, &c->branches[i], &c->branches[i].strips[item], w, err);
     }
     return code;
 }
@@ -133,15 +163,19 @@ static void find_map_rows(const branch *b, strip *s)
     s->rows = to - s->first;
 }
 
-static status cut(program *p, branch *b, uint64_t flops, error *err)
+/* Rows of a strip; of one that pools, in the pooled map. */
+static uint32_t strip_rows(const branch *b, uint64_t flops)
 {
     const uint32_t multiple = b->has_pooled ? b->pool.stride_h : 1;
     flops /= b->in.element == IN_BF16 ? 4 : 1; /* they take less time */
-    /* the rows of a strip that pools are counted in the pooled map */
     const uint32_t rows =
         rows_an_item(b->map_height, flops, computed_row_bytes(b), multiple) / multiple;
+    return rows ? rows : 1;
+}
+
+static status cut(program *p, branch *b, uint32_t step_rows, error *err)
+{
     const uint32_t height = b->has_pooled ? b->pooled.height : b->map_height;
-    const uint32_t step_rows = rows ? rows : 1;
     const uint32_t count = (height + step_rows - 1) / step_rows;
     strip *strips = program_allocate(p, count, sizeof *strips);
     if (!strips) {
@@ -208,38 +242,70 @@ static bool has_empty_strip(const branch *b)
 
 /* --- making --- */
 
-static void choose_types(branch *b, bool fused)
+static bool method_fuses(const branch *b)
+{
+    return b->method == BY_ONEDNN      ? conv_onednn_fuses(&b->act)
+           : b->method == BY_POINTWISE ? conv_separable_fuses(&b->act)
+                                       : false;
+}
+
+static void choose_types(branch *b)
 {
     const element wanted = b->has_map ? b->map.element : b->pooled.element;
-    b->act_fused = !b->repeat && (fused || b->act.kind == ACTIVATION_LINEAR);
+    const bool fuses = method_fuses(b);
+    b->sum_fused = fuses && b->method == BY_POINTWISE && b->repeat == 1 &&
+                   b->map.element == IN_F32 && b->added.element == IN_F32;
+    b->act_fused = (!b->repeat || b->sum_fused) && (fuses || b->act.kind == ACTIVATION_LINEAR);
     /* an activation of our own, and pooling into another type, start from all the bits there are */
     const bool same = !b->has_map || !b->has_pooled || b->map.element == b->pooled.element;
-    b->computed = b->act_fused && same ? wanted : IN_F32;
+    const bool rounds = b->method == BY_ONEDNN && b->act_fused && same;
+    b->computed = rounds ? wanted : IN_F32;
     b->in_place = b->has_map && b->map.element == b->computed && b->repeat <= 1;
 }
 
-static status branch_make(program *p, branch *b, uint64_t flops, const char **variant, error *err)
+static status make_with(program *p, branch *b, method how, uint32_t rows, const char **variant,
+                        error *err)
 {
-    const char *by_onednn = NULL;
-    choose_types(b, conv_onednn_fuses(&b->act));
-    status code = cut(p, b, flops, err);
-    const bool regular = code == STATUS_OK && !has_empty_strip(b);
-    if (regular) {
-        code = find_forms(p, b, err);
-        if (code == STATUS_OK) {
-            code = conv_onednn_make(p, b, &by_onednn, err);
-        }
+    b->method = how;
+    choose_types(b);
+    status code = cut(p, b, rows, err);
+    if (code != STATUS_OK || how == BY_LOOPS) {
+        return code;
     }
-    if (code == STATUS_OK && !by_onednn) {
+    if (how != BY_ONEDNN) {
+        return conv_separable_make(p, b, variant, err);
+    }
+    if (has_empty_strip(b)) {
+        return STATUS_OK;
+    }
+    code = find_forms(p, b, err);
+    return code == STATUS_OK ? conv_onednn_make(p, b, variant, err) : code;
+}
+
+/* "first; second", each once in a row */
+static status variant_note(program *p, const char *name, const char **variant, error *err)
+{
+    const size_t all = strlen(*variant), own = strlen(name);
+    if (all >= own && strcmp(*variant + all - own, name) == 0) {
+        return STATUS_OK;
+    }
+    *variant = all ? region_format(p->memory, "%s; %s", *variant, name) : name;
+    return *variant ? STATUS_OK : error_set(err, STATUS_MEMORY, "out of memory for a name");
+}
+
+static status branch_make(program *p, branch *b, uint32_t rows, const char **variant, error *err)
+{
+    const char *name = NULL;
+    const method ours = conv_separable_method(p, b);
+    status code = make_with(p, b, ours == BY_LOOPS ? BY_ONEDNN : ours, rows, &name, err);
+    if (code == STATUS_OK && !name) { /* oneDNN has no code for it that is worth calling */
         b->kernel_count = 0;
-        choose_types(b, false);
-        if (b->computed != IN_F32) { /* a linear one in bf16: the direct loops leave fp32 */
-            b->computed = IN_F32;
-            b->in_place = false;
-        }
-        code = cut(p, b, flops, err);
+        code = make_with(p, b, BY_LOOPS, rows, &name, err);
+        name = "direct loops";
     }
-    *variant = by_onednn ? by_onednn : "direct loops";
+    if (code == STATUS_OK) {
+        code = variant_note(p, name, variant, err);
+    }
     const size_t floats = (size_t)b->map_width * b->filters;
     p->row_floats = p->row_floats > floats ? p->row_floats : floats;
     return code;
@@ -296,38 +362,109 @@ static void turn_rows(branch *b)
     b->map_width = 1;
 }
 
-status convolution_make(program *p, const node *n, step *s, error *err)
+/* --- chains --- */
+
+/* Rows of a strip that goes through all of a chain. */
+static uint32_t chain_rows(const convolution *c, uint64_t flops)
 {
-    const uint32_t branches = n->op == OP_CONV2D ? (uint32_t)n->attributes.conv.branches : 1;
-    convolution *c = program_allocate(p, 1, sizeof *c);
-    branch *all = program_allocate(p, (size_t)branches * 2, sizeof *all);
-    if (!c || !all) {
+    const branch *first = c->inner;
+    const uint32_t height = first->map_height;
+    size_t row_bytes = 0;
+    for (uint32_t i = 0; i < c->inner_count; i++) {
+        row_bytes += tensor_row_bytes(&c->inner[i].map);
+    }
+    flops /= first->in.element == IN_BF16 ? 2 : 1;
+    const uint32_t rows = rows_an_item(height, 2 * flops, row_bytes, 1);
+    /* as many strips as two or four threads share out evenly */
+    uint32_t strips = (height + rows - 1) / rows;
+    strips = strips > 2 ? (strips + 3) / 4 * 4 : strips;
+    return (height + strips - 1) / strips;
+}
+
+/* The branches of the nodes before `index`, first to last. */
+static status fill_inner(program *p, size_t index, convolution *c, error *err)
+{
+    for (int i = p->before[index]; i != GRAPH_NONE; i = p->before[i]) {
+        c->inner_count++;
+    }
+    c->inner = program_allocate(p, c->inner_count, sizeof *c->inner);
+    if (!c->inner) {
         return error_set(err, STATUS_MEMORY, "out of memory for a convolution");
     }
-    *c = (convolution){all, 0};
+    uint32_t at = c->inner_count;
+    for (int i = p->before[index]; i != GRAPH_NONE; i = p->before[i]) {
+        branch *b = &c->inner[--at];
+        fill_branch(p, &p->graph->nodes[i], 0, b);
+        if (!p->keep_all) {
+            b->map.band = at % WORKER_BANDS + 1;
+            b->in.band = at ? (at - 1) % WORKER_BANDS + 1 : 0;
+        }
+    }
+    return STATUS_OK;
+}
+
+static status chain_make(program *p, size_t index, convolution *c, step *s, error *err)
+{
+    const node *n = &p->graph->nodes[index];
+    status code = fill_inner(p, index, c, err);
+    const uint32_t rows = code == STATUS_OK ? chain_rows(c, s->flops) : 0;
+    for (uint32_t i = 0; code == STATUS_OK && i < c->inner_count; i++) {
+        const size_t bytes = rows * tensor_row_bytes(&c->inner[i].map);
+        p->band_bytes = p->band_bytes > bytes ? p->band_bytes : bytes;
+        code = branch_make(p, &c->inner[i], rows, &s->variant, err);
+    }
+    for (int i = 0; code == STATUS_OK && i < n->attributes.conv.branches; i++) {
+        branch *b = &c->branches[c->count++];
+        fill_branch(p, n, i, b);
+        b->in.band = c->inner[c->inner_count - 1].map.band;
+        code = branch_make(p, b, rows, &s->variant, err);
+    }
+    s->items = code == STATUS_OK ? c->branches->strip_count : 0;
+    s->run = run_chain;
+    return code;
+}
+
+static status single_make(program *p, const node *n, uint32_t branches, convolution *c, step *s,
+                          error *err)
+{
+    const uint64_t flops = s->flops / branches;
     status code = STATUS_OK;
     for (uint32_t i = 0; code == STATUS_OK && i < branches; i++) {
-        branch *b = &all[c->count++];
+        branch *b = &c->branches[c->count++];
         fill_branch(p, n, (int)i, b);
         if (n->op == OP_DENSE) {
             turn_rows(b);
         }
         if (b->has_map && b->has_pooled && !pools_in_step(b)) {
             /* overlapping windows: the map by itself, and once more for the pool */
-            branch *second = &all[c->count++];
+            branch *second = &c->branches[c->count++];
             *second = *b;
             b->has_pooled = false;
             second->has_map = false;
-            code = branch_make(p, second, s->flops / branches, &s->variant, err);
+            code = branch_make(p, second, strip_rows(second, flops), &s->variant, err);
         }
         if (code == STATUS_OK) {
-            code = branch_make(p, b, s->flops / branches, &s->variant, err);
+            code = branch_make(p, b, strip_rows(b, flops), &s->variant, err);
         }
     }
     for (uint32_t i = 0; i < c->count; i++) {
-        s->items += all[i].strip_count;
+        s->items += c->branches[i].strip_count;
     }
     s->run = run;
-    s->state = c;
     return code;
+}
+
+status convolution_make(program *p, size_t index, step *s, error *err)
+{
+    const node *n = &p->graph->nodes[index];
+    const uint32_t branches = n->op == OP_CONV2D ? (uint32_t)n->attributes.conv.branches : 1;
+    convolution *c = program_allocate(p, 1, sizeof *c);
+    branch *all = program_allocate(p, (size_t)branches * 2, sizeof *all);
+    if (!c || !all) {
+        return error_set(err, STATUS_MEMORY, "out of memory for a convolution");
+    }
+    *c = (convolution){.branches = all};
+    s->state = c;
+    return p->before[index] == GRAPH_NONE ? single_make(p, n, branches, c, s, err)
+                                          : chain_make(p, index, c, s, err);
 }

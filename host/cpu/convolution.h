@@ -1,6 +1,6 @@
-/* A convolution cut into strips: between convolution.c, which runs them, conv_onednn.c, which makes
- * oneDNN's primitives for them, and conv_direct.c, the plain loops for what oneDNN has no fast code
- * for. */
+/* A convolution cut into strips: between convolution.c, which runs them, conv_separable.c, for what
+ * we have faster code for, conv_onednn.c, which makes oneDNN's primitives for them, and
+ * conv_direct.c, the plain loops for what oneDNN has no fast code for. */
 #ifndef HOST_CPU_CONVOLUTION_H
 #define HOST_CPU_CONVOLUTION_H
 
@@ -30,6 +30,14 @@ typedef struct packed_weights {
 
 enum { MAX_LAYOUTS = 4 };
 
+/* whose code computes a branch */
+typedef enum method {
+    BY_LOOPS = 0, /* conv_direct.c */
+    BY_ONEDNN,    /* conv_onednn.c */
+    BY_DEPTHWISE, /* conv_separable.c */
+    BY_POINTWISE, /* likewise */
+} method;
+
 typedef struct branch {
     tensor in, map, pooled, added;
     bool has_map, has_pooled;
@@ -38,12 +46,15 @@ typedef struct branch {
     uint32_t groups, map_height, map_width, filters;
     const float *kernel, *bias; /* [KH, KW, Cin / groups, Cout]; bias may be NULL */
     activation act;
-    bool act_fused;   /* oneDNN applies it */
+    method method;
+    bool act_fused;   /* who computes the sums applies it */
+    bool sum_fused;   /* and adds `added` */
     bool in_place;    /* the strip is computed right in the map */
     element computed; /* type of what the convolution leaves */
     const strip *strips;
     uint32_t strip_count;
-    /* oneDNN's; no primitive: the direct loops */
+    const float *packed; /* BY_POINTWISE: the weights */
+    /* oneDNN's */
     strip_kernel *kernels;
     uint32_t kernel_count;
     packed_weights layouts[MAX_LAYOUTS];
@@ -59,6 +70,17 @@ status conv_onednn_run(const program *p, const branch *b, const strip *s, worker
                        error *err);
 /* whether oneDNN can apply the activation */
 bool conv_onednn_fuses(const activation *a);
+
+/* What conv_separable.c is for, and has code for on this CPU: BY_DEPTHWISE, BY_POINTWISE, or
+ * BY_LOOPS for "nothing". */
+method conv_separable_method(const program *p, const branch *b);
+/* whether it can apply the activation of a pointwise one */
+bool conv_separable_fuses(const activation *a);
+/* packs weights, asks for room in the workers */
+status conv_separable_make(program *p, branch *b, const char **variant, error *err);
+void conv_pointwise_run(const program *p, const branch *b, const strip *s, worker *w, float *out);
+/* depthwise is finished by itself, row by row: activated, converted, written to the map */
+void conv_depthwise_run(const program *p, const branch *b, const strip *s, worker *w);
 
 void conv_direct_run(const program *p, const branch *b, const strip *s, worker *w, float *out);
 

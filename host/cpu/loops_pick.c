@@ -1,17 +1,44 @@
 /* Which of the compiled loops this CPU can run. */
 #include "host/cpu/loops.h"
+#include "host/cpu/separable.h"
+
+#if defined(VKDET_CPU_X86)
+static bool has_avx512(void)
+{
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+
+static bool has_avx2(void)
+{
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+#endif
 
 const loops *loops_pick(void)
 {
 #if defined(VKDET_CPU_X86)
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
+    if (has_avx512()) {
         return &loops_avx512;
     }
-    if (__builtin_cpu_supports("avx2")) {
+    if (has_avx2()) {
         return &loops_avx2;
     }
 #endif
     return &loops_base;
+}
+
+const separable *separable_pick(void)
+{
+#if defined(VKDET_CPU_X86)
+    if (has_avx512()) {
+        return &separable_avx512;
+    }
+    if (has_avx2()) {
+        return &separable_avx2;
+    }
+#endif
+    return NULL;
 }

@@ -60,6 +60,29 @@ static void note_write(const graph *g, life *lives, int v, uint32_t level)
     l->written = true;
 }
 
+/* The last level at which something is read, over all that node i and those before it read; answers
+ * the level that must be done by then. Called with `level` 0 it only answers. */
+static uint32_t read_inputs(const program *p, size_t index, life *lives, const uint32_t *written,
+                            uint32_t level)
+{
+    const graph *g = p->graph;
+    uint32_t after = 0;
+    for (int i = (int)index; i != GRAPH_NONE; i = p->before[i]) {
+        const node *n = &g->nodes[i];
+        const int passed_on =
+            p->before[i] == GRAPH_NONE ? GRAPH_NONE : g->nodes[p->before[i]].outputs[0];
+        for (int k = 0; k < n->input_count; k++) {
+            const int storage = graph_storage(g, n->inputs[k]);
+            life *l = &lives[storage];
+            if (n->inputs[k] != passed_on) {
+                after = written[storage] > after ? written[storage] : after;
+                l->last = l->last > level ? l->last : level;
+            }
+        }
+    }
+    return after;
+}
+
 /* Level 0 is the preprocessing; a node comes one after all that writes what it reads. */
 static void find_levels(program *p, life *lives, uint32_t *node_level)
 {
@@ -69,17 +92,13 @@ static void find_levels(program *p, life *lives, uint32_t *node_level)
     uint32_t *written = node_level + g->node_count; /* by storage */
     for (size_t i = 0; i < g->node_count; i++) {
         const node *n = &g->nodes[i];
-        uint32_t level = 1;
-        for (int k = 0; k < n->input_count; k++) {
-            const uint32_t after = written[graph_storage(g, n->inputs[k])] + 1;
-            level = after > level ? after : level;
+        if (p->absorbed[i]) {
+            continue;
         }
+        const uint32_t level = read_inputs(p, i, lives, written, 0) + 1;
+        (void)read_inputs(p, i, lives, written, level);
         node_level[i] = level;
         p->level_count = level + 1 > p->level_count ? level + 1 : p->level_count;
-        for (int k = 0; k < n->input_count; k++) {
-            life *l = &lives[graph_storage(g, n->inputs[k])];
-            l->last = l->last > level ? l->last : level;
-        }
         for (int k = 0; k < n->output_count; k++) {
             if (n->outputs[k] != GRAPH_NONE) {
                 const int storage = graph_storage(g, n->outputs[k]);
@@ -90,9 +109,16 @@ static void find_levels(program *p, life *lives, uint32_t *node_level)
     }
 }
 
-static status place_values(program *p, const life *lives, bool keep_all, error *err)
+/* it lies in a thread's band, and only there */
+static bool is_passed_on(const program *p, size_t index)
+{
+    return p->absorbed[index] && !p->keep_all;
+}
+
+static status place_values(program *p, const life *lives, error *err)
 {
     const graph *g = p->graph;
+    const bool keep_all = p->keep_all;
     arena_request *requests = memory_allocate(&p->alloc, g->value_count, sizeof *requests);
     if (!requests) {
         return error_set(err, STATUS_MEMORY, "out of memory for the values of a network");
@@ -110,6 +136,11 @@ static status place_values(program *p, const life *lives, bool keep_all, error *
         }
         const size_t floats = (size_t)t->width * t->channels;
         p->row_floats = floats > p->row_floats ? floats : p->row_floats;
+    }
+    for (size_t i = 0; i < g->node_count; i++) {
+        if (is_passed_on(p, i)) {
+            requests[g->nodes[i].outputs[0]].words = 0;
+        }
     }
     for (size_t i = 0; i < g->output_count; i++) {
         requests[graph_storage(g, g->outputs[i])].last_level = p->level_count;
@@ -166,26 +197,57 @@ static const char *kernel_of(op o)
     }
 }
 
+/* all that a step computes, and what comes in from outside of it */
+static void count_work(const program *p, size_t index, step *s)
+{
+    const graph *g = p->graph;
+    const node *last = &g->nodes[index];
+    s->bytes_written = value_bytes(p, last->outputs, last->output_count);
+    for (int i = (int)index; i != GRAPH_NONE; i = p->before[i]) {
+        const node *n = &g->nodes[i];
+        s->flops += node_flops(g, n);
+        s->bytes_read += value_bytes(p, n->inputs, n->input_count);
+        if (p->before[i] != GRAPH_NONE) {
+            const node *inner = &g->nodes[p->before[i]];
+            for (int k = 0; k < n->input_count; k++) {
+                s->bytes_read -=
+                    n->inputs[k] == inner->outputs[0] ? value_bytes(p, inner->outputs, 1) : 0;
+            }
+        }
+    }
+}
+
+/* "first+second" */
+static const char *step_name(program *p, size_t index)
+{
+    const char *name = p->graph->nodes[index].name;
+    for (int i = p->before[index]; name && i != GRAPH_NONE; i = p->before[i]) {
+        name = region_format(p->memory, "%s+%s", p->graph->nodes[i].name, name);
+    }
+    return name;
+}
+
 static status make_node(program *p, size_t index, uint32_t level, step *s, error *err)
 {
     const node *n = &p->graph->nodes[index];
-    *s = (step){.name = n->name,
+    *s = (step){.name = step_name(p, index),
                 .kernel = kernel_of(n->op),
                 .variant = "",
                 .node = (int)index,
-                .level = level,
-                .flops = node_flops(p->graph, n),
-                .bytes_read = value_bytes(p, n->inputs, n->input_count),
-                .bytes_written = value_bytes(p, n->outputs, n->output_count)};
+                .level = level};
+    if (!s->name) {
+        return error_set(err, STATUS_MEMORY, "out of memory for a name");
+    }
+    count_work(p, index, s);
     const size_t before = p->weight_bytes;
     const status code =
-        convolves(n->op) ? convolution_make(p, n, s, err) : operator_make(p, n, s, err);
+        convolves(n->op) ? convolution_make(p, index, s, err) : operator_make(p, n, s, err);
     s->weight_bytes = p->weight_bytes - before;
     return code == STATUS_OK ? code : error_prefix(err, "%s: ", n->name);
 }
 
-/* By level, and within one as in the graph; NULL when memory ran out. */
-static uint32_t *order_nodes(const program *p, const uint32_t *node_level)
+/* Those with a step, by level, and within one as in the graph; NULL when memory ran out. */
+static uint32_t *order_nodes(const program *p, const uint32_t *node_level, size_t *steps)
 {
     const size_t count = p->graph->node_count;
     uint32_t *order = memory_allocate(&p->alloc, count + p->level_count + 1, sizeof *order);
@@ -194,14 +256,17 @@ static uint32_t *order_nodes(const program *p, const uint32_t *node_level)
     }
     uint32_t *next = order + count;
     for (size_t i = 0; i < count; i++) {
-        next[node_level[i] + 1]++;
+        next[node_level[i] + 1] += !p->absorbed[i];
     }
     for (uint32_t level = 1; level <= p->level_count; level++) {
         next[level] += next[level - 1];
     }
     for (size_t i = 0; i < count; i++) {
-        order[next[node_level[i]]++] = (uint32_t)i;
+        if (!p->absorbed[i]) {
+            order[next[node_level[i]]++] = (uint32_t)i;
+        }
     }
+    *steps = next[p->level_count];
     return order;
 }
 
@@ -209,7 +274,8 @@ static status make_steps(program *p, const uint32_t *node_level, error *err)
 {
     const graph *g = p->graph;
     p->steps = program_allocate(p, g->node_count + 1, sizeof *p->steps);
-    uint32_t *order = p->steps ? order_nodes(p, node_level) : NULL;
+    size_t count = 0;
+    uint32_t *order = p->steps ? order_nodes(p, node_level, &count) : NULL;
     if (!order) {
         return error_set(err, STATUS_MEMORY, "out of memory for the steps of a network");
     }
@@ -219,7 +285,7 @@ static status make_steps(program *p, const uint32_t *node_level, error *err)
                          .node = GRAPH_NONE,
                          .bytes_written = value_bytes(p, &g->input, 1)};
     status code = preprocess_make(p, &p->steps[p->step_count++], err);
-    for (size_t i = 0; code == STATUS_OK && i < g->node_count; i++) {
+    for (size_t i = 0; code == STATUS_OK && i < count; i++) {
         const uint32_t n = order[i];
         code = make_node(p, n, node_level[n], &p->steps[p->step_count++], err);
     }
@@ -227,7 +293,7 @@ static status make_steps(program *p, const uint32_t *node_level, error *err)
     return code;
 }
 
-static status build(program *p, element wanted, bool keep_all, error *err)
+static status build(program *p, element wanted, error *err)
 {
     const graph *g = p->graph;
     life *lives = memory_allocate(&p->alloc, g->value_count, sizeof *lives);
@@ -240,8 +306,11 @@ static status build(program *p, element wanted, bool keep_all, error *err)
     }
     status code = choose_elements(p, wanted, err);
     if (code == STATUS_OK) {
+        code = chains_find(p, err);
+    }
+    if (code == STATUS_OK) {
         find_levels(p, lives, levels);
-        code = place_values(p, lives, keep_all, err);
+        code = place_values(p, lives, err);
     }
     if (code == STATUS_OK) {
         code = make_steps(p, levels, err);
@@ -261,6 +330,8 @@ status program_create(const program_params *params, program **out, error *err)
                    .graph = params->graph,
                    .preprocess = params->preprocess,
                    .loops = loops_pick(),
+                   .separable = separable_pick(),
+                   .keep_all = params->keep_all,
                    .call = params->call,
                    .workers = params->workers};
     p->memory = region_create(&p->alloc);
@@ -272,7 +343,7 @@ status program_create(const program_params *params, program **out, error *err)
         code = onednn_status(p->call->engine_create(&p->engine, dnnl_cpu, 0), "an engine", err);
     }
     if (code == STATUS_OK) {
-        code = build(p, params->element, params->keep_all, err);
+        code = build(p, params->element, err);
     }
     thread_settings_leave(&before);
     if (code != STATUS_OK) {

@@ -5,6 +5,9 @@
  * cut depends on the graph alone, so the bytes that come out depend neither on the number of
  * threads nor on the batch. Steps of one level do not depend on each other.
  *
+ * Convolutions that only pass rows on to one another are one step (chain.c): an item computes its
+ * rows through all of them, and what lies between never leaves the thread.
+ *
  * A program is read-only while it runs: what a thread needs of its own is in its worker. */
 #ifndef HOST_CPU_PROGRAM_H
 #define HOST_CPU_PROGRAM_H
@@ -13,8 +16,9 @@
 #include "engine/graph.h"
 #include "host/cpu/loops.h"
 #include "host/cpu/onednn.h"
+#include "host/cpu/separable.h"
 
-enum { CACHE_LINE = 64, WORKER_ROWS = 4 };
+enum { CACHE_LINE = 64, WORKER_ROWS = 4, WORKER_BANDS = 2 };
 
 typedef enum element { IN_F32 = 0, IN_BF16 } element;
 size_t element_bytes(element e);
@@ -23,6 +27,7 @@ typedef struct tensor {
     uint32_t height, width, channels;
     element element;
     size_t offset; /* bytes into the arena */
+    uint32_t band; /* 0, or it is not in the arena but worker.band[band - 1] */
 } tensor;
 size_t tensor_row_bytes(const tensor *t);
 
@@ -35,8 +40,11 @@ typedef struct worker {
     unsigned char *scratch;  /* oneDNN's: program.scratch_bytes */
     unsigned char *strip;    /* a piece of a map before it is pooled or converted: strip_bytes */
     float *row[WORKER_ROWS]; /* row_floats each */
-    detection *candidates;   /* one an anchor */
-    allocator lends;         /* lends `candidates` */
+    float *window;           /* rows under a window in fp32: window_floats */
+    unsigned char *band[WORKER_BANDS]; /* rows of maps between convolutions: band_bytes each */
+    uint32_t band_first;               /* which row is their first */
+    detection *candidates;             /* one an anchor */
+    allocator lends;                   /* lends `candidates` */
     size_t candidates_bytes, memory_bytes;
     void *memory; /* that all of it lies in */
 } worker;
@@ -59,14 +67,19 @@ struct program {
     const graph *graph;
     const preprocess *preprocess;
     const loops *loops;
+    const separable *separable; /* may be NULL */
     const onednn_calls *call;
     dnnl_engine_t engine;
     uint32_t workers;
+    bool keep_all;
     tensor *tensors; /* by graph value */
+    int *before;     /* by node: the one computed just before it in the same step, or GRAPH_NONE */
+    bool *absorbed;  /* by node: it has no step of its own */
     step *steps;     /* in the order of their levels */
     size_t step_count;
     uint32_t level_count;
-    size_t arena_bytes, weight_bytes, scratch_bytes, strip_bytes, row_floats;
+    size_t arena_bytes, weight_bytes, scratch_bytes, strip_bytes, row_floats, window_floats,
+        band_bytes;
     dnnl_primitive_t *primitives; /* to be destroyed */
     size_t primitive_count, primitive_capacity;
     dnnl_memory_t *memories;
@@ -124,9 +137,12 @@ void pool_row(const program *p, const worker *w, const window *pool, const tenso
               element from, const unsigned char *rows, uint32_t first, const tensor *out,
               uint32_t y);
 
+/* Fills before and absorbed. */
+status chains_find(program *p, error *err);
+
 /* --- the makers of steps: fill s->variant, items, run, state for node n --- */
-status convolution_make(program *p, const node *n, step *s,
-                        error *err);                                  /* conv2d, depthwise, dense */
+/* conv2d, depthwise, dense, and those before it */
+status convolution_make(program *p, size_t index, step *s, error *err);
 status operator_make(program *p, const node *n, step *s, error *err); /* everything else */
 status preprocess_make(program *p, step *s, error *err);
 

@@ -47,6 +47,9 @@ status program_keep_primitive(program *p, const_dnnl_primitive_desc_t desc, dnnl
 
 void *tensor_at(const worker *w, const tensor *t, uint32_t row)
 {
+    if (t->band) {
+        return w->band[t->band - 1] + (row - w->band_first) * tensor_row_bytes(t);
+    }
     return w->arena + t->offset + row * tensor_row_bytes(t);
 }
 
@@ -116,12 +119,21 @@ static void take_back(void *user, void *memory)
 status worker_create(const program *p, uint32_t index, uint32_t anchors, worker *w, error *err)
 {
     *w = (worker){.index = index, .lends = {lend, take_back, w}};
-    const size_t sizes[] = {p->scratch_bytes, p->strip_bytes, p->row_floats * sizeof(float)};
-    size_t total = CACHE_LINE;
-    for (size_t i = 0; i < 2 + WORKER_ROWS; i++) {
-        const size_t size = sizes[i < 2 ? i : 2];
-        if (!checked_add(total, size + CACHE_LINE, &total)) {
-            return error_set(err, STATUS_LIMIT, "a map exceeds the address space");
+    /* in the order in which they lie there; the cache line is what aligning may skip */
+    const struct {
+        size_t bytes, count;
+    } buffers[] = {{p->scratch_bytes, 1},
+                   {p->strip_bytes, 1},
+                   {p->row_floats * sizeof(float), WORKER_ROWS},
+                   {p->window_floats * sizeof(float), 1},
+                   {p->band_bytes, WORKER_BANDS}};
+    unsigned char *places[3 + WORKER_ROWS + WORKER_BANDS];
+    size_t total = CACHE_LINE, count = 0;
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) {
+        for (size_t k = 0; k < buffers[i].count; k++) {
+            if (!checked_add(total, buffers[i].bytes + CACHE_LINE, &total)) {
+                return error_set(err, STATUS_LIMIT, "a map exceeds the address space");
+            }
         }
     }
     w->memory = memory_allocate(&p->alloc, total, 1);
@@ -132,13 +144,20 @@ status worker_create(const program *p, uint32_t index, uint32_t anchors, worker 
     w->memory_bytes = total;
     w->candidates_bytes = anchors * sizeof *w->candidates;
     unsigned char *next = align_up(w->memory);
-    w->scratch = next;
-    next = align_up(next + p->scratch_bytes);
-    w->strip = next;
-    next = align_up(next + p->strip_bytes);
-    for (int i = 0; i < WORKER_ROWS; i++) {
-        w->row[i] = (float *)(void *)next;
-        next = align_up(next + p->row_floats * sizeof(float));
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) {
+        for (size_t k = 0; k < buffers[i].count; k++) {
+            places[count++] = next;
+            next = align_up(next + buffers[i].bytes);
+        }
+    }
+    w->scratch = places[0];
+    w->strip = places[1];
+    for (size_t i = 0; i < WORKER_ROWS; i++) {
+        w->row[i] = (float *)(void *)places[2 + i];
+    }
+    w->window = (float *)(void *)places[2 + WORKER_ROWS];
+    for (size_t i = 0; i < WORKER_BANDS; i++) {
+        w->band[i] = places[3 + WORKER_ROWS + i];
     }
     for (size_t i = 0; i < p->scratch_user_count; i++) {
         if (p->scratch_users[i].worker == index) {

@@ -187,7 +187,7 @@ static void test_measuring(void **state)
     error err = {0};
     assert_status_ok(cpu_backend_create(&params, &b, &err), err);
     const uint32_t steps = b->call->step_count(b);
-    assert_int_equal(steps, f->graph->node_count + 2);
+    assert_true(steps <= f->graph->node_count + 2 && steps > 2);
     uint64_t *step_ns = calloc((size_t)steps * 2, sizeof *step_ns), total_ns[2] = {0, 0}, ns = 0;
     assert_non_null(step_ns);
     const backend_request request = {f->pictures, BATCH, nms};

@@ -1,0 +1,130 @@
+/* The strips of depthwise and pointwise convolutions that separable.c computes. Maps are in fp32
+ * there; a depthwise one takes and leaves bfloat16 too, a row at a time. */
+#include "host/cpu/convolution.h"
+
+#include <math.h>
+
+enum { MAX_WINDOW_ROWS = 8, LEAST_PIXELS = 8 };
+
+static bool is_depthwise(const branch *b)
+{
+    const window *w = &b->window;
+    return b->groups > 1 && b->groups == b->in.channels && b->groups == b->filters && b->has_map &&
+           !b->has_pooled && !b->repeat && w->dilation_h == 1 && w->dilation_w == 1 &&
+           w->kernel_h <= MAX_WINDOW_ROWS;
+}
+
+static bool is_pointwise(const branch *b)
+{
+    const window *w = &b->window;
+    const bool plain = w->kernel_h == 1 && w->kernel_w == 1 && w->stride_h == 1 &&
+                       w->stride_w == 1 && b->map_height == b->in.height &&
+                       b->map_width == b->in.width;
+    /* where pixels are few it would wait for weights and sums */
+    return plain && b->groups == 1 && b->in.element == IN_F32 &&
+           (uint64_t)b->map_height * b->map_width >= LEAST_PIXELS;
+}
+
+method conv_separable_method(const program *p, const branch *b)
+{
+    if (!p->separable) {
+        return BY_LOOPS;
+    }
+    return is_depthwise(b) ? BY_DEPTHWISE : is_pointwise(b) ? BY_POINTWISE : BY_LOOPS;
+}
+
+bool conv_separable_fuses(const activation *a)
+{
+    return a->kind == ACTIVATION_LINEAR || (a->kind == ACTIVATION_RELU && a->threshold == 0.0f &&
+                                            a->slope == 0.0f && a->limit > 0.0f);
+}
+
+status conv_separable_make(program *p, branch *b, const char **variant, error *err)
+{
+    *variant =
+        region_format(p->memory, "%s %s", b->method == BY_DEPTHWISE ? "depthwise" : "pointwise",
+                      p->separable->isa);
+    if (!*variant) {
+        return error_set(err, STATUS_MEMORY, "out of memory for a name");
+    }
+    if (b->method == BY_DEPTHWISE) {
+        if (b->in.element == IN_BF16) {
+            const size_t floats = (size_t)b->window.kernel_h * b->in.width * b->in.channels;
+            p->window_floats = floats > p->window_floats ? floats : p->window_floats;
+        }
+        return STATUS_OK;
+    }
+    const size_t floats = p->separable->packed_floats(b->in.channels, b->filters);
+    float *packed = program_allocate(p, floats, sizeof *packed);
+    if (!packed) {
+        return error_set(err, STATUS_MEMORY, "out of memory for %zu weights", floats);
+    }
+    p->separable->pack(b->kernel, b->bias, b->in.channels, b->filters, packed);
+    p->weight_bytes += floats * sizeof *packed;
+    b->packed = packed;
+    return STATUS_OK;
+}
+
+void conv_pointwise_run(const program *p, const branch *b, const strip *s, worker *w, float *out)
+{
+    const bool clamps = b->act_fused && b->act.kind == ACTIVATION_RELU;
+    const pointwise_form form = {.in = b->in.channels,
+                                 .out = b->filters,
+                                 .packed = b->packed,
+                                 .low = clamps ? 0.0f : -INFINITY,
+                                 .high = clamps ? b->act.limit : INFINITY};
+    p->separable->pointwise(&form, tensor_at(w, &b->in, s->first),
+                            b->sum_fused ? tensor_at(w, &b->added, s->first) : NULL, out,
+                            (size_t)s->rows * b->map_width);
+}
+
+/* The rows first .. end - 1 of the input in fp32, by row modulo the window's height; `*next` is the
+ * first that has not been there yet. */
+static void window_fill(const program *p, const branch *b, worker *w, uint32_t first, uint32_t end,
+                        uint32_t *next, const float **rows)
+{
+    const size_t floats = (size_t)b->in.width * b->in.channels;
+    for (uint32_t y = first; y < end; y++) {
+        if (b->in.element == IN_F32) {
+            rows[y - first] = tensor_at(w, &b->in, y);
+            continue;
+        }
+        float *row = w->window + y % b->window.kernel_h * floats;
+        if (y >= *next) {
+            p->loops->to_float(tensor_at(w, &b->in, y), row, floats);
+            *next = y + 1;
+        }
+        rows[y - first] = row;
+    }
+}
+
+void conv_depthwise_run(const program *p, const branch *b, const strip *s, worker *w)
+{
+    const window *k = &b->window;
+    const depthwise_form form = {.kernel_w = k->kernel_w,
+                                 .stride_w = k->stride_w,
+                                 .pad_left = k->pad_left,
+                                 .in_width = b->in.width,
+                                 .out_width = b->map_width,
+                                 .channels = b->filters,
+                                 .bias = b->bias};
+    const size_t taps_each = (size_t)k->kernel_w * b->filters,
+                 floats = (size_t)b->map_width * b->filters;
+    const float *rows[MAX_WINDOW_ROWS], *taps[MAX_WINDOW_ROWS];
+    uint32_t next = 0;
+    for (uint32_t y = s->first; y < s->first + s->rows; y++) {
+        const int64_t top = (int64_t)y * k->stride_h - k->pad_top, bottom = top + k->kernel_h;
+        const uint32_t first = top > 0 ? (uint32_t)top : 0;
+        const uint32_t end =
+            bottom < (int64_t)b->in.height ? (uint32_t)(bottom > 0 ? bottom : 0) : b->in.height;
+        const uint32_t count = end > first ? end - first : 0;
+        window_fill(p, b, w, first, first + count, &next, rows);
+        for (uint32_t r = 0; r < count; r++) {
+            taps[r] = b->kernel + ((int64_t)first + r - top) * (int64_t)taps_each;
+        }
+        float *out = row_begin(w, &b->map, y, w->row[3]);
+        p->separable->depthwise(&form, rows, taps, count, out);
+        p->loops->activate(&b->act, out, floats);
+        row_done(p, w, &b->map, y, out);
+    }
+}

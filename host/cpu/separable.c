@@ -1,0 +1,260 @@
+/* Depthwise and pointwise convolution for the instruction set that the compiler is told to use;
+ * SEPARABLE names the table. */
+#include "host/cpu/separable.h"
+
+#include "host/cpu/vectors.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* Loops over tiles must be unrolled, or their sums would not stay in registers. */
+#if defined(__clang__)
+#define UNROLLED _Pragma("clang loop unroll(full)")
+#else
+#define UNROLLED _Pragma("GCC unroll 16")
+#endif
+
+/* --- depthwise ---
+ * A vector of channels at a time, along the row: a tap's weights then stay in registers. Channels
+ * that fill no vector share the last one with some that were computed before, to the same bits. */
+
+enum { WINDOW = 3, PIXELS_AT_ONCE = 4 };
+
+/* pixels first .. end - 1 of the row, with whatever of the window lies in the input */
+INLINE void depthwise_pixels(const depthwise_form *f, const float *const *rows,
+                             const float *const *taps, uint32_t count, uint32_t c, part which,
+                             uint32_t first, uint32_t end, float *out)
+{
+    const size_t channels = f->channels;
+    const vector bias = f->bias ? vector_load_part(f->bias + c, which) : vector_all(0.0f);
+    for (uint32_t x = first; x < end; x++) {
+        vector sum = bias;
+        for (uint32_t r = 0; r < count; r++) {
+            for (uint32_t k = 0; k < f->kernel_w; k++) {
+                const int64_t ix = (int64_t)x * f->stride_w + k - f->pad_left;
+                if (ix >= 0 && ix < (int64_t)f->in_width) {
+                    sum = vector_add_product(
+                        sum, vector_load_part(rows[r] + (size_t)ix * channels + c, which),
+                        vector_load_part(taps[r] + k * channels + c, which));
+                }
+            }
+        }
+        vector_store_part(out + x * channels + c, sum, which);
+    }
+}
+
+/* The same of whole windows of 3 columns and `count` rows, of a whole vector of channels; as many
+ * pixels as go in fours: returns behind the last. */
+INLINE uint32_t depthwise_inner(const depthwise_form *f, const float *const *rows,
+                                const float *const *taps, uint32_t count, uint32_t c,
+                                uint32_t first, uint32_t end, float *out)
+{
+    const size_t channels = f->channels, step = f->stride_w * channels;
+    const vector bias = f->bias ? vector_load(f->bias + c) : vector_all(0.0f);
+    const float *in[WINDOW];
+    vector weights[WINDOW][WINDOW];
+    UNROLLED
+    for (uint32_t r = 0; r < count; r++) {
+        in[r] = rows[r] + ((size_t)first * f->stride_w - f->pad_left) * channels + c;
+        UNROLLED
+        for (uint32_t k = 0; k < WINDOW; k++) {
+            weights[r][k] = vector_load(taps[r] + k * channels + c);
+        }
+    }
+    float *to = out + first * channels + c;
+    uint32_t x = first;
+    for (; x + PIXELS_AT_ONCE <= end; x += PIXELS_AT_ONCE) {
+        vector sums[PIXELS_AT_ONCE];
+        UNROLLED
+        for (uint32_t i = 0; i < PIXELS_AT_ONCE; i++) {
+            sums[i] = bias;
+        }
+        UNROLLED
+        for (uint32_t r = 0; r < count; r++) {
+            UNROLLED
+            for (uint32_t k = 0; k < WINDOW; k++) {
+                UNROLLED
+                for (uint32_t i = 0; i < PIXELS_AT_ONCE; i++) {
+                    sums[i] = vector_add_product(
+                        sums[i], vector_load(in[r] + i * step + k * channels), weights[r][k]);
+                }
+            }
+            in[r] += PIXELS_AT_ONCE * step;
+        }
+        UNROLLED
+        for (uint32_t i = 0; i < PIXELS_AT_ONCE; i++) {
+            vector_store(to + i * channels, sums[i]);
+        }
+        to += PIXELS_AT_ONCE * channels;
+    }
+    return x;
+}
+
+static void depthwise(const depthwise_form *f, const float *const *rows, const float *const *taps,
+                      uint32_t count, float *out)
+{
+    /* pixels whose window lies in the row */
+    uint32_t first = (f->pad_left + f->stride_w - 1) / f->stride_w, end = 0;
+    if (f->in_width + f->pad_left >= f->kernel_w) {
+        end = (f->in_width + f->pad_left - f->kernel_w) / f->stride_w + 1;
+    }
+    end = end < f->out_width ? end : f->out_width;
+    first = first < end ? first : end;
+    for (uint32_t c = 0; c < f->channels; c += LANES) {
+        const uint32_t left = f->channels - c;
+        if (left < LANES && f->channels >= LANES) {
+            c = f->channels - LANES;
+        }
+        const part which = part_of(left < LANES && f->channels < LANES ? left : LANES);
+        uint32_t x = first;
+        if (f->kernel_w == WINDOW && f->channels >= LANES) {
+            if (count == WINDOW) {
+                x = depthwise_inner(f, rows, taps, WINDOW, c, first, end, out);
+            } else if (count == WINDOW - 1) {
+                x = depthwise_inner(f, rows, taps, WINDOW - 1, c, first, end, out);
+            }
+        }
+        depthwise_pixels(f, rows, taps, count, c, which, 0, first, out);
+        depthwise_pixels(f, rows, taps, count, c, which, x, f->out_width, out);
+    }
+}
+
+/* --- pointwise ---
+ * Tiles of pixels by up to three vectors of output channels, whose sums stay in registers. Weights
+ * lie in panels as wide as a tile, the bias before them. */
+
+enum { PANEL_VECTORS = 3 };
+
+/* vectors in the next panel, of `left`: no panel of one behind others of three */
+INLINE uint32_t panel_vectors(uint32_t left)
+{
+    return left == PANEL_VECTORS + 1 ? 2 : left < PANEL_VECTORS ? left : PANEL_VECTORS;
+}
+
+static uint32_t vectors_of(uint32_t channels)
+{
+    return (channels + LANES - 1) / LANES;
+}
+
+static size_t packed_floats(uint32_t in, uint32_t out)
+{
+    return ((size_t)in + 1) * vectors_of(out) * LANES;
+}
+
+static void pack(const float *weights, const float *bias, uint32_t in, uint32_t out, float *packed)
+{
+    uint32_t first = 0;
+    for (uint32_t left = vectors_of(out); left > 0;) {
+        const uint32_t vectors = panel_vectors(left), width = vectors * LANES;
+        for (uint32_t c = 0; c < width; c++) {
+            const uint32_t o = first + c;
+            packed[c] = o < out && bias ? bias[o] : 0.0f;
+            for (size_t i = 0; i < in; i++) {
+                packed[(i + 1) * width + c] = o < out ? weights[i * out + o] : 0.0f;
+            }
+        }
+        packed += ((size_t)in + 1) * width;
+        first += width;
+        left -= vectors;
+    }
+}
+
+typedef struct panel {
+    const float *weights; /* the bias first */
+    part last;            /* of its last vector */
+} panel;
+
+INLINE void tile_store(const pointwise_form *f, vector sum, const float *added, float *out,
+                       part which)
+{
+    if (added) {
+        sum = vector_add(sum, vector_load_part(added, which));
+    }
+    sum = vector_clamp(sum, vector_all(f->low), vector_all(f->high));
+    vector_store_part(out, sum, which);
+}
+
+INLINE void tile(const pointwise_form *f, const panel *p, const float *in, const float *added,
+                 float *out, uint32_t pixels, uint32_t vectors)
+{
+    vector sums[TILE_PIXELS][PANEL_VECTORS];
+    const float *w = p->weights;
+    UNROLLED
+    for (uint32_t i = 0; i < pixels; i++) {
+        UNROLLED
+        for (uint32_t v = 0; v < vectors; v++) {
+            sums[i][v] = vector_load(w + v * LANES);
+        }
+    }
+    const size_t stride = f->in;
+    for (size_t k = 0; k < stride; k++) {
+        w += vectors * LANES;
+        vector weights[PANEL_VECTORS];
+        UNROLLED
+        for (uint32_t v = 0; v < vectors; v++) {
+            weights[v] = vector_load(w + v * LANES);
+        }
+        UNROLLED
+        for (uint32_t i = 0; i < pixels; i++) {
+            const vector x = vector_all(in[i * stride + k]);
+            UNROLLED
+            for (uint32_t v = 0; v < vectors; v++) {
+                sums[i][v] = vector_add_product(sums[i][v], x, weights[v]);
+            }
+        }
+    }
+    const part whole = part_of(LANES);
+    UNROLLED
+    for (uint32_t i = 0; i < pixels; i++) {
+        UNROLLED
+        for (uint32_t v = 0; v < vectors; v++) {
+            const size_t at = (size_t)i * f->out + v * LANES;
+            tile_store(f, sums[i][v], added ? added + at : NULL, out + at,
+                       v + 1 == vectors ? p->last : whole);
+        }
+    }
+}
+
+/* All pixels, in tiles; the last whole tile may compute some again, to the same bits. */
+INLINE void panel_run(const pointwise_form *f, const panel *p, const float *in, const float *added,
+                      float *out, size_t pixels, uint32_t vectors)
+{
+    const size_t tiled = pixels < TILE_PIXELS ? 0 : pixels;
+    for (size_t x = 0; x < tiled; x += TILE_PIXELS) {
+        x = x + TILE_PIXELS <= pixels ? x : pixels - TILE_PIXELS;
+        tile(f, p, in + x * f->in, added ? added + x * f->out : NULL, out + x * f->out, TILE_PIXELS,
+             vectors);
+    }
+    for (size_t x = tiled; x < pixels; x++) {
+        tile(f, p, in + x * f->in, added ? added + x * f->out : NULL, out + x * f->out, 1, vectors);
+    }
+}
+
+static void pointwise(const pointwise_form *f, const float *in, const float *added, float *out,
+                      size_t pixels)
+{
+    const float *weights = f->packed;
+    uint32_t first = 0;
+    for (uint32_t left = vectors_of(f->out); left > 0;) {
+        const uint32_t vectors = panel_vectors(left), width = vectors * LANES;
+        const panel p = {weights, part_of(f->out - first - (width - LANES))};
+        const float *plus = added ? added + first : NULL;
+        if (vectors == 1) {
+            panel_run(f, &p, in, plus, out + first, pixels, 1);
+        } else if (vectors == 2) {
+            panel_run(f, &p, in, plus, out + first, pixels, 2);
+        } else {
+            panel_run(f, &p, in, plus, out + first, pixels, PANEL_VECTORS);
+        }
+        weights += ((size_t)f->in + 1) * width;
+        first += width;
+        left -= vectors;
+    }
+}
+
+const separable SEPARABLE = {
+    .isa = SEPARABLE_ISA,
+    .depthwise = depthwise,
+    .packed_floats = packed_floats,
+    .pack = pack,
+    .pointwise = pointwise,
+};
