@@ -28,19 +28,10 @@ static box clip_box(const struct window *w, map in, uint32_t y, uint32_t x)
     return b;
 }
 
-static float box_maximum(const float *in, map m, box b, uint32_t channel)
-{
-    float max = -INFINITY;
-    for (uint32_t y = b.top; y < b.bottom; y++) {
-        for (uint32_t x = b.left; x < b.right; x++) {
-            float cell = in[map_at(m, y, x) + channel];
-            max = cell > max ? cell : max;
-        }
-    }
-    return max;
-}
+/* what becomes of a channel of a box; bound may be NULL */
+typedef void pooled(const float *in, map m, box b, uint32_t channel, float *out, float *bound);
 
-void reference_max_pool(const operands *o)
+static void pool(const operands *o, pooled *take)
 {
     const float *in = operand_input(o, 0);
     float *out = operand_output(o, 0), *bound = operand_bound(o, 0);
@@ -49,16 +40,34 @@ void reference_max_pool(const operands *o)
         for (uint32_t x = 0; x < to.width; x++) {
             box b = clip_box(&o->node->attributes.pool, from, y, x);
             for (uint32_t c = 0; c < to.channels; c++) {
-                out[map_at(to, y, x) + c] = box_maximum(in, from, b, c);
-                if (bound) {
-                    bound[map_at(to, y, x) + c] = bound_round(FLUSHED(1));
-                }
+                size_t at = map_at(to, y, x) + c;
+                take(in, from, b, c, out + at, bound ? bound + at : NULL);
             }
         }
     }
 }
 
-static void average_box(const float *in, map m, box b, uint32_t channel, float *out, float *bound)
+static void box_maximum(const float *in, map m, box b, uint32_t channel, float *out, float *bound)
+{
+    float max = -INFINITY;
+    for (uint32_t y = b.top; y < b.bottom; y++) {
+        for (uint32_t x = b.left; x < b.right; x++) {
+            float cell = in[map_at(m, y, x) + channel];
+            max = cell > max ? cell : max;
+        }
+    }
+    *out = max;
+    if (bound) {
+        *bound = bound_round(FLUSHED(1));
+    }
+}
+
+void reference_max_pool(const operands *o)
+{
+    pool(o, box_maximum);
+}
+
+static void box_average(const float *in, map m, box b, uint32_t channel, float *out, float *bound)
 {
     double sum = 0, magnitude = 0;
     double cells = (double)(b.bottom - b.top) * (b.right - b.left);
@@ -78,18 +87,7 @@ static void average_box(const float *in, map m, box b, uint32_t channel, float *
 
 void reference_average_pool(const operands *o)
 {
-    const float *in = operand_input(o, 0);
-    float *out = operand_output(o, 0), *bound = operand_bound(o, 0);
-    map from = map_of(operand_input_shape(o, 0)), to = map_of(operand_output_shape(o, 0));
-    for (uint32_t y = 0; y < to.height; y++) {
-        for (uint32_t x = 0; x < to.width; x++) {
-            box b = clip_box(&o->node->attributes.pool, from, y, x);
-            for (uint32_t c = 0; c < to.channels; c++) {
-                size_t at = map_at(to, y, x) + c;
-                average_box(in, from, b, c, out + at, bound ? bound + at : NULL);
-            }
-        }
-    }
+    pool(o, box_average);
 }
 
 void reference_global_average(const operands *o)
@@ -98,6 +96,6 @@ void reference_global_average(const operands *o)
     map from = map_of(operand_input_shape(o, 0));
     box all = {0, from.height, 0, from.width};
     for (uint32_t c = 0; c < from.channels; c++) {
-        average_box(operand_input(o, 0), from, all, c, out + c, bound ? bound + c : NULL);
+        box_average(operand_input(o, 0), from, all, c, out + c, bound ? bound + c : NULL);
     }
 }

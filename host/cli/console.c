@@ -43,27 +43,29 @@ static void line_write(char *text)
     (void)pthread_mutex_unlock(&console.lock);
 }
 
-void console_error(const char *format, ...)
+static void say(const char *format, va_list arguments)
 {
     char text[8192];
+    (void)vsnprintf(text, sizeof text, format, arguments);
+    line_write(text);
+}
+
+void console_error(const char *format, ...)
+{
     va_list arguments;
     va_start(arguments, format);
-    (void)vsnprintf(text, sizeof text, format, arguments);
+    say(format, arguments);
     va_end(arguments);
-    line_write(text);
 }
 
 void console_note(const char *format, ...)
 {
-    if (console.level == CONSOLE_QUIET) {
-        return;
-    }
-    char text[8192];
     va_list arguments;
     va_start(arguments, format);
-    (void)vsnprintf(text, sizeof text, format, arguments);
+    if (console.level != CONSOLE_QUIET) {
+        say(format, arguments);
+    }
     va_end(arguments);
-    line_write(text);
 }
 
 void console_log(void *user, vkdet_log_level level, const char *id, const char *message)

@@ -5,9 +5,6 @@
 #include "tests/cli/fixture.h"
 #include "tests/support/test.h"
 
-#include <dirent.h>
-#include <unistd.h>
-
 static char folder[64], container[96], cache[96];
 static vkdet_context *context;
 static size_t checked;
@@ -59,28 +56,12 @@ static int setup(void **state)
                : 0;
 }
 
-static void empty(const char *path)
-{
-    DIR *d = opendir(path);
-    for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
-        char name[512];
-        (void)snprintf(name, sizeof name, "%s/%.300s", path, e->d_name);
-        (void)unlink(name);
-    }
-    if (d) {
-        (void)closedir(d);
-    }
-}
-
 static int teardown(void **state)
 {
     (void)state;
     const uint64_t messages = vkdet_context_validation_messages(context);
     vkdet_context_destroy(context);
-    empty(cache);
-    (void)rmdir(cache);
-    empty(folder);
-    return rmdir(folder) || messages ? -1 : 0;
+    return test_remove_folder(folder) || messages ? -1 : 0;
 }
 
 /* a plan as a session would have it */

@@ -4,9 +4,7 @@
 #include "tests/api/support.h"
 #include "tests/cli/fixture.h"
 
-#include <dirent.h>
 #include <jansson.h>
-#include <unistd.h>
 
 enum { WIDTH = 61, HEIGHT = 47, PICTURES = 3 };
 
@@ -62,28 +60,12 @@ static int setup(void **state)
     return 0;
 }
 
-static void empty(const char *path)
-{
-    DIR *d = opendir(path);
-    for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
-        char name[512];
-        (void)snprintf(name, sizeof name, "%s/%.300s", path, e->d_name);
-        (void)unlink(name);
-    }
-    if (d) {
-        (void)closedir(d);
-    }
-}
-
 static int teardown(void **state)
 {
     (void)state;
     vkdet_model_destroy(model);
     api_context_done(context);
-    empty(cache);
-    (void)rmdir(cache);
-    empty(folder);
-    return rmdir(folder);
+    return test_remove_folder(folder);
 }
 
 /* What a session answers, with all anchors kept so that there is something to compare. */

@@ -1,13 +1,9 @@
 /* What is told of a GPU's clocks, on trees of files as Linux' drivers make them. */
-#define _XOPEN_SOURCE 700 /* nftw; NOLINT(bugprone-reserved-identifier) */
-
 #include "tests/support/test.h"
 
 #include "host/cli/bench_gpu.h"
 
-#include <ftw.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 enum { AMD = 0x1002, INTEL = 0x8086, NVIDIA = 0x10de };
 
@@ -149,16 +145,10 @@ static int setup(void **state)
     return mkdtemp(root) ? 0 : -1;
 }
 
-static int forget(const char *path, const struct stat *is, int kind, struct FTW *at)
-{
-    (void)is, (void)kind, (void)at;
-    return remove(path);
-}
-
 static int teardown(void **state)
 {
     (void)state;
-    return nftw(root, forget, 8, FTW_DEPTH | FTW_PHYS);
+    return test_remove_folder(root);
 }
 
 int main(void)

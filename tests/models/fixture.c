@@ -1,7 +1,6 @@
 /* Small networks in memory. */
 #include "tests/models/fixture.h"
 
-#include <dirent.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -196,16 +195,7 @@ static char scratch[2048]; /* the folder of this run */
 
 static void remove_scratch(void)
 {
-    char path[4096];
-    DIR *folder = opendir(scratch);
-    for (struct dirent *entry; folder && (entry = readdir(folder));) {
-        (void)snprintf(path, sizeof path, "%s/%s", scratch, entry->d_name);
-        (void)unlink(path);
-    }
-    if (folder) {
-        (void)closedir(folder);
-    }
-    (void)rmdir(scratch);
+    (void)test_remove_folder(scratch);
 }
 
 const char *fixture_path(const char *name)

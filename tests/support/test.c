@@ -1,6 +1,9 @@
 /* Shared helpers of the tests. */
+#define _XOPEN_SOURCE 700 /* nftw; NOLINT(bugprone-reserved-identifier) */
+
 #include "tests/support/test.h"
 
+#include <ftw.h>
 #include <sys/stat.h>
 
 const char *test_data_path(const char *relative)
@@ -52,6 +55,17 @@ static void counting_release(void *user, void *memory)
 void test_allocator_init(test_allocator *t, size_t fail_at)
 {
     *t = (test_allocator){.alloc = {counting_allocate, counting_release, t}, .fail_at = fail_at};
+}
+
+static int remove_one(const char *path, const struct stat *is, int kind, struct FTW *at)
+{
+    (void)is, (void)kind, (void)at;
+    return remove(path);
+}
+
+int test_remove_folder(const char *path)
+{
+    return nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 unsigned char *test_read_file(const char *path, size_t *size)

@@ -46,6 +46,9 @@ typedef struct test_allocator {
 } test_allocator;
 void test_allocator_init(test_allocator *t, size_t fail_at);
 
+/* A folder and all that is in it, links not followed; 0, or -1 when something stays. */
+int test_remove_folder(const char *path);
+
 /* Whole file into malloc'd memory (terminated by one zero byte); NULL when it cannot be read. */
 unsigned char *test_read_file(const char *path, size_t *size);
 

@@ -3,9 +3,6 @@
 #include "tests/vulkan/rig.h"
 #include "tests/vulkan/shim.h"
 
-#include <dirent.h>
-#include <unistd.h>
-
 enum { ANCHORS = 8, CLASSES = 2, MOST_CALLS = 2000 };
 
 static char cache_dir[] = "/tmp/vkdet-test-XXXXXX";
@@ -265,16 +262,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    char path[512];
-    DIR *d = opendir(cache_dir);
-    for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
-        (void)snprintf(path, sizeof path, "%s/%.300s", cache_dir, e->d_name);
-        (void)unlink(path);
-    }
-    if (d) {
-        (void)closedir(d);
-    }
-    (void)rmdir(cache_dir);
+    (void)test_remove_folder(cache_dir);
     return rig_teardown(state);
 }
 
