@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK = 8, MOST_RUNS = 100000 };
+enum { CHUNK = 8, MOST_RUNS = 100000, PEAK_ROUNDS = BENCH_LEAST_RUNS };
 
 typedef struct peak_name {
     const char *key, *unit, *better;
@@ -31,6 +31,38 @@ static json_t *peaks_json(const vkdet_device_peaks *p)
                      p->download_bytes, "dispatch_ns", p->dispatch_ns);
 }
 
+/* One peak of all rounds: its median into `peaks`, and a result where the device has such a thing.
+ */
+static void peak_report(bench *b, const char *device, const peak_name *n, const json_t *rounds,
+                        json_t *peaks)
+{
+    bench_samples s = {0};
+    size_t i;
+    json_t *round;
+    bool kept = true;
+    json_array_foreach((json_t *)rounds, i, round)
+    {
+        kept = kept && samples_add(&s, document_get(round, n->key));
+    }
+    samples_sort(&s);
+    const bench_estimate e = s.count ? samples_quantile(&s, 0.5)
+                                     : (bench_estimate){(double)NAN, (double)NAN, (double)NAN};
+    (void)json_object_set_new(peaks, n->key, document_number(e.value));
+    if (kept && e.value > 0) {
+        char name[96];
+        const char *end = strrchr(n->key, '_');
+        (void)snprintf(name, sizeof name, "peak.%s.%.*s", device, (int)(end - n->key), n->key);
+        json_t *result = json_pack(
+            "{s:s, s:s, s:s, s:s, s:s, s:s, s:f, s:o, s:o, s:I, s:f, s:f}", "name", name,
+            "scenario", "peak", "device", device, "metric", n->key, "unit", n->unit, "better",
+            n->better, "value", e.value * n->scale, "low", document_number(e.low * n->scale),
+            "high", document_number(e.high * n->scale), "samples", (json_int_t)s.count, "min",
+            s.values[0] * n->scale, "max", s.values[s.count - 1] * n->scale);
+        (void)json_array_append_new(json_object_get(b->document, "results"), result);
+    }
+    samples_free(&s);
+}
+
 vkdet_status bench_peaks(bench *b, const char *device, json_t **out)
 {
     static const peak_name names[] = {
@@ -44,34 +76,27 @@ vkdet_status bench_peaks(bench *b, const char *device, json_t **out)
         {"download_bytes", "GB/s", "higher", 1e-9},
         {"dispatch_ns", "us", "lower", 1e-3},
     };
-    vkdet_device_peaks peaks = {0};
-    vkdet_status status = vkdet_device_peaks_measure(b->context, device, &peaks);
+    json_t *rounds = json_array();
+    vkdet_status status = VKDET_OK;
     *out = NULL;
-    if (status == VKDET_ERROR_UNSUPPORTED) {
-        console_note("%s: no peaks: %s", device, vkdet_error_message());
-        return VKDET_OK;
-    }
-    if (status != VKDET_OK) {
-        return status;
-    }
-    *out = peaks_json(&peaks);
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        const double value = document_get(*out, names[i].key);
-        if (!(value > 0)) {
-            continue; /* the device has no such thing */
+    for (int i = 0; i < PEAK_ROUNDS && status == VKDET_OK && (i == 0 || bench_goes_on()); i++) {
+        vkdet_device_peaks peaks = {0};
+        status = vkdet_device_peaks_measure(b->context, device, &peaks);
+        if (status == VKDET_OK) {
+            (void)json_array_append_new(rounds, peaks_json(&peaks));
         }
-        char name[96];
-        const char *end = strrchr(names[i].key, '_');
-        (void)snprintf(name, sizeof name, "peak.%s.%.*s", device, (int)(end - names[i].key),
-                       names[i].key);
-        json_t *result =
-            json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:f, s:n, s:n, s:I}", "name", name,
-                      "scenario", "peak", "device", device, "metric", names[i].key, "unit",
-                      names[i].unit, "better", names[i].better, "value", value * names[i].scale,
-                      "low", "high", "samples", (json_int_t)1);
-        (void)json_array_append_new(json_object_get(b->document, "results"), result);
     }
-    return VKDET_OK;
+    if (status == VKDET_OK) {
+        *out = json_object();
+        for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+            peak_report(b, device, &names[i], rounds, *out);
+        }
+    } else if (status == VKDET_ERROR_UNSUPPORTED) {
+        console_note("%s: no peaks: %s", device, vkdet_error_message());
+        status = VKDET_OK;
+    }
+    json_decref(rounds);
+    return status;
 }
 
 static const json_t *peaks_of(const bench *b, const char *device)

@@ -104,6 +104,12 @@ grep -q 'aria-label="roofline"' r.html || fail "roofline"
 grep -q 'prefers-color-scheme:dark' r.html || fail "dark"
 if grep -nE 'https?:|src=|@import|url\(|<script|<link' r.html; then fail "the report refers to something outside"; fi
 [ -z "$(find . -name '*.part')" ] || fail "left a file behind"
+if "$vkdet" devices | grep -q '^cpu '; then
+    expect 0 "$vkdet" bench -q --device cpu --peak
+    grep -qE '^peak\.cpu\.fp32 += [0-9.]+ GFLOP/s  \[95 % [0-9.]+ to [0-9.]+; min [0-9.]+, max [0-9.]+; n 6\]$' out || fail "peaks"
+else
+    echo "SKIPPED cli_bench, peaks: this build has no device cpu"
+fi
 # told before anything is measured
 expect 5 "$vkdet" bench --report no/such/folder/r.html
 says '--report no/such/folder/r.html: No such file or directory'
