@@ -1,5 +1,5 @@
-/* The strips of depthwise and pointwise convolutions that separable.c computes. Maps are in fp32
- * there; a depthwise one takes and leaves bfloat16 too, a row at a time. */
+/* The strips of depthwise and pointwise convolutions that separable.c computes in fp32, and
+ * pointwise_amx.c in bfloat16. A depthwise one takes and leaves bfloat16 too, a row at a time. */
 #include "host/cpu/convolution.h"
 
 #include <math.h>
@@ -14,14 +14,15 @@ static bool is_depthwise(const branch *b)
            w->kernel_h <= MAX_WINDOW_ROWS;
 }
 
-static bool is_pointwise(const branch *b)
+static bool is_pointwise(const program *p, const branch *b)
 {
     const window *w = &b->window;
     const bool plain = w->kernel_h == 1 && w->kernel_w == 1 && w->stride_h == 1 &&
                        w->stride_w == 1 && b->map_height == b->in.height &&
                        b->map_width == b->in.width;
+    const bool fits = b->in.element == IN_F32 || (p->halves && b->in.channels % 2 == 0);
     /* where pixels are few it would wait for weights and sums */
-    return plain && b->groups == 1 && b->in.element == IN_F32 &&
+    return plain && b->groups == 1 && fits &&
            (uint64_t)b->map_height * b->map_width >= LEAST_PIXELS;
 }
 
@@ -30,7 +31,7 @@ method conv_separable_method(const program *p, const branch *b)
     if (!p->separable) {
         return BY_LOOPS;
     }
-    return is_depthwise(b) ? BY_DEPTHWISE : is_pointwise(b) ? BY_POINTWISE : BY_LOOPS;
+    return is_depthwise(b) ? BY_DEPTHWISE : is_pointwise(p, b) ? BY_POINTWISE : BY_LOOPS;
 }
 
 bool conv_separable_fuses(const activation *a)
@@ -39,21 +40,8 @@ bool conv_separable_fuses(const activation *a)
                                             a->slope == 0.0f && a->limit > 0.0f);
 }
 
-status conv_separable_make(program *p, branch *b, const char **variant, error *err)
+static status pack_floats(program *p, branch *b, error *err)
 {
-    *variant =
-        region_format(p->memory, "%s %s", b->method == BY_DEPTHWISE ? "depthwise" : "pointwise",
-                      p->separable->isa);
-    if (!*variant) {
-        return error_set(err, STATUS_MEMORY, "out of memory for a name");
-    }
-    if (b->method == BY_DEPTHWISE) {
-        if (b->in.element == IN_BF16) {
-            const size_t floats = (size_t)b->window.kernel_h * b->in.width * b->in.channels;
-            p->window_floats = floats > p->window_floats ? floats : p->window_floats;
-        }
-        return STATUS_OK;
-    }
     const size_t floats = p->separable->packed_floats(b->in.channels, b->filters);
     float *packed = program_allocate(p, floats, sizeof *packed);
     if (!packed) {
@@ -65,17 +53,59 @@ status conv_separable_make(program *p, branch *b, const char **variant, error *e
     return STATUS_OK;
 }
 
-void conv_pointwise_run(const program *p, const branch *b, const strip *s, worker *w, float *out)
+static status pack_halves(program *p, branch *b, error *err)
+{
+    const size_t count = (size_t)b->in.channels * b->filters,
+                 bytes = p->halves->packed_bytes(b->in.channels, b->filters);
+    void *packed = program_allocate(p, bytes, 1);
+    uint16_t *halves = memory_allocate(&p->alloc, count, sizeof *halves);
+    if (!packed || !halves) {
+        memory_release(&p->alloc, halves);
+        return error_set(err, STATUS_MEMORY, "out of memory for %zu weights", count);
+    }
+    p->loops->to_bf16(b->kernel, halves, count);
+    p->halves->pack(halves, b->bias, b->in.channels, b->filters, packed);
+    memory_release(&p->alloc, halves);
+    p->weight_bytes += bytes;
+    b->packed = packed;
+    return STATUS_OK;
+}
+
+status conv_separable_make(program *p, branch *b, const char **variant, error *err)
+{
+    const bool halves = b->in.element == IN_BF16;
+    *variant =
+        region_format(p->memory, "%s %s", b->method == BY_DEPTHWISE ? "depthwise" : "pointwise",
+                      b->method == BY_POINTWISE && halves ? "amx" : p->separable->isa);
+    if (!*variant) {
+        return error_set(err, STATUS_MEMORY, "out of memory for a name");
+    }
+    if (b->method == BY_POINTWISE) {
+        return halves ? pack_halves(p, b, err) : pack_floats(p, b, err);
+    }
+    const size_t floats = (size_t)b->window.kernel_h * b->in.width * b->in.channels;
+    p->window_floats = halves && floats > p->window_floats ? floats : p->window_floats;
+    return STATUS_OK;
+}
+
+void conv_pointwise_run(const program *p, const branch *b, const strip *s, worker *w, void *out)
 {
     const bool clamps = b->act_fused && b->act.kind == ACTIVATION_RELU;
     const pointwise_form form = {.in = b->in.channels,
                                  .out = b->filters,
                                  .packed = b->packed,
                                  .low = clamps ? 0.0f : -INFINITY,
-                                 .high = clamps ? b->act.limit : INFINITY};
-    p->separable->pointwise(&form, tensor_at(w, &b->in, s->first),
-                            b->sum_fused ? tensor_at(w, &b->added, s->first) : NULL, out,
-                            (size_t)s->rows * b->map_width);
+                                 .high = clamps ? b->act.limit : INFINITY,
+                                 .added_halves = b->added.element == IN_BF16,
+                                 .out_halves = b->computed == IN_BF16};
+    const void *in = tensor_at(w, &b->in, s->first),
+               *added = b->sum_fused ? tensor_at(w, &b->added, s->first) : NULL;
+    const size_t count = (size_t)s->rows * b->map_width;
+    if (b->in.element == IN_BF16) {
+        p->halves->run(&form, in, added, out, count);
+    } else {
+        p->separable->pointwise(&form, in, added, out, count);
+    }
 }
 
 /* The rows first .. end - 1 of the input in fp32, by row modulo the window's height; `*next` is the

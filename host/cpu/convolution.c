@@ -95,9 +95,10 @@ static status run_strip(const program *p, const branch *b, const strip *s, worke
         if (code != STATUS_OK) {
             return code;
         }
+    } else if (b->method == BY_POINTWISE) {
+        conv_pointwise_run(p, b, s, w, rows);
     } else {
-        (b->method == BY_POINTWISE ? conv_pointwise_run : conv_direct_run)(p, b, s, w,
-                                                                           (float *)(void *)rows);
+        conv_direct_run(p, b, s, w, (float *)(void *)rows);
     }
     finish_strip(p, b, s, w, rows);
     return STATUS_OK;
@@ -252,13 +253,14 @@ static bool method_fuses(const branch *b)
 static void choose_types(branch *b)
 {
     const element wanted = b->has_map ? b->map.element : b->pooled.element;
-    const bool fuses = method_fuses(b);
-    b->sum_fused = fuses && b->method == BY_POINTWISE && b->repeat == 1 &&
-                   b->map.element == IN_F32 && b->added.element == IN_F32;
+    const bool fuses = method_fuses(b), ours = b->method == BY_POINTWISE;
+    const bool halves = b->in.element == IN_BF16;
+    b->sum_fused = fuses && ours && b->repeat == 1 &&
+                   (halves || (b->map.element == IN_F32 && b->added.element == IN_F32));
     b->act_fused = (!b->repeat || b->sum_fused) && (fuses || b->act.kind == ACTIVATION_LINEAR);
     /* an activation of our own, and pooling into another type, start from all the bits there are */
     const bool same = !b->has_map || !b->has_pooled || b->map.element == b->pooled.element;
-    const bool rounds = b->method == BY_ONEDNN && b->act_fused && same;
+    const bool rounds = (b->method == BY_ONEDNN || (ours && halves)) && b->act_fused && same;
     b->computed = rounds ? wanted : IN_F32;
     b->in_place = b->has_map && b->map.element == b->computed && b->repeat <= 1;
 }

@@ -53,7 +53,7 @@ typedef struct branch {
     element computed; /* type of what the convolution leaves */
     const strip *strips;
     uint32_t strip_count;
-    const float *packed; /* BY_POINTWISE: the weights */
+    const void *packed; /* BY_POINTWISE: the weights */
     /* oneDNN's */
     strip_kernel *kernels;
     uint32_t kernel_count;
@@ -78,7 +78,7 @@ method conv_separable_method(const program *p, const branch *b);
 bool conv_separable_fuses(const activation *a);
 /* packs weights, asks for room in the workers */
 status conv_separable_make(program *p, branch *b, const char **variant, error *err);
-void conv_pointwise_run(const program *p, const branch *b, const strip *s, worker *w, float *out);
+void conv_pointwise_run(const program *p, const branch *b, const strip *s, worker *w, void *out);
 /* depthwise is finished by itself, row by row: activated, converted, written to the map */
 void conv_depthwise_run(const program *p, const branch *b, const strip *s, worker *w);
 

@@ -1,5 +1,6 @@
 /* Which of the compiled loops this CPU can run. */
 #include "host/cpu/loops.h"
+#include "host/cpu/onednn.h"
 #include "host/cpu/separable.h"
 
 #if defined(VKDET_CPU_X86)
@@ -38,6 +39,17 @@ const separable *separable_pick(void)
     }
     if (has_avx2()) {
         return &separable_avx2;
+    }
+#endif
+    return NULL;
+}
+
+/* oneDNN asks the system for the use of AMX and calls the CPU by that name only if it got it. */
+const pointwise_halves *pointwise_halves_pick(void)
+{
+#if defined(VKDET_CPU_AMX)
+    if (dnnl_get_effective_cpu_isa() == dnnl_cpu_isa_avx512_core_amx) {
+        return &pointwise_amx;
     }
 #endif
     return NULL;

@@ -331,6 +331,7 @@ status program_create(const program_params *params, program **out, error *err)
                    .preprocess = params->preprocess,
                    .loops = loops_pick(),
                    .separable = separable_pick(),
+                   .halves = pointwise_halves_pick(),
                    .keep_all = params->keep_all,
                    .call = params->call,
                    .workers = params->workers};

@@ -67,7 +67,8 @@ struct program {
     const graph *graph;
     const preprocess *preprocess;
     const loops *loops;
-    const separable *separable; /* may be NULL */
+    const separable *separable;     /* may be NULL */
+    const pointwise_halves *halves; /* may be NULL */
     const onednn_calls *call;
     dnnl_engine_t engine;
     uint32_t workers;

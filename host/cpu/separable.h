@@ -7,6 +7,7 @@
 #ifndef HOST_CPU_SEPARABLE_H
 #define HOST_CPU_SEPARABLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,9 +17,10 @@ typedef struct depthwise_form {
 } depthwise_form;
 
 typedef struct pointwise_form {
-    uint32_t in, out;    /* channels */
-    const float *packed; /* by pack */
-    float low, high;     /* the result is clamped to these */
+    uint32_t in, out;              /* channels */
+    const void *packed;            /* by pack */
+    float low, high;               /* the result is clamped to these */
+    bool added_halves, out_halves; /* pointwise_halves alone: in bfloat16, else in fp32 */
 } pointwise_form;
 
 typedef struct separable {
@@ -39,7 +41,22 @@ typedef struct separable {
 extern const separable separable_avx2, separable_avx512;
 #endif
 
+/* The pointwise one of bfloat16, in sums of fp32. */
+typedef struct pointwise_halves {
+    size_t (*packed_bytes)(uint32_t in, uint32_t out);
+    void (*pack)(const uint16_t *weights, const float *bias, uint32_t in, uint32_t out,
+                 void *packed);
+    /* the channels that come in must be even */
+    void (*run)(const pointwise_form *f, const uint16_t *in, const void *added, void *out,
+                size_t pixels);
+} pointwise_halves;
+
+#if defined(VKDET_CPU_AMX)
+extern const pointwise_halves pointwise_amx;
+#endif
+
 /* What this CPU runs faster than oneDNN's code; NULL: nothing is known to be. */
 const separable *separable_pick(void);
+const pointwise_halves *pointwise_halves_pick(void);
 
 #endif

@@ -53,6 +53,19 @@ static inline vector vector_clamp(vector x, vector low, vector high)
     return _mm512_min_ps(high, _mm512_max_ps(low, x));
 }
 
+#if defined(__AVX512BF16__)
+/* bfloat16, in fp32 meanwhile; to nearest, ties to even */
+static inline vector vector_load_halves_part(const uint16_t *from, part which)
+{
+    const __m512i words = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(which, from));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(words, 16));
+}
+static inline void vector_store_halves_part(uint16_t *to, vector x, part which)
+{
+    _mm256_mask_storeu_epi16(to, which, (__m256i)_mm512_cvtneps_pbh(x));
+}
+#endif
+
 #else /* AVX2 and FMA */
 
 enum { LANES = 8, TILE_PIXELS = 4 };

@@ -65,8 +65,11 @@ static void expect_product(const separable *s, const product *p, bool clamps)
     float *got = malloc((count + GUARD) * sizeof *got), *part = malloc(count * sizeof *part);
     assert_true(packed && got && part);
     s->pack(p->weights, p->bias, p->in, p->out, packed);
-    const pointwise_form form = {p->in, p->out, packed, clamps ? 0.0f : -INFINITY,
-                                 clamps ? 1.5f : INFINITY};
+    const pointwise_form form = {.in = p->in,
+                                 .out = p->out,
+                                 .packed = packed,
+                                 .low = clamps ? 0.0f : -INFINITY,
+                                 .high = clamps ? 1.5f : INFINITY};
     poison(got, count + GUARD);
     s->pointwise(&form, p->x, p->added, got, p->pixels);
     for (size_t i = 0; i < count; i++) {
@@ -129,10 +132,106 @@ static void test_pointwise_bare(void **state)
         float out[2], packed[64];
         assert_true(sets[s]->packed_floats(2, 1) <= 64);
         sets[s]->pack(weights, NULL, 2, 1, packed);
-        const pointwise_form form = {2, 1, packed, 0, 6};
+        const pointwise_form form = {.in = 2, .out = 1, .packed = packed, .high = 6};
         sets[s]->pointwise(&form, x, NULL, out, 2);
         assert_true(isnan(out[0]) && out[1] == 0.0f);
     }
+}
+
+static float float_of(uint16_t half)
+{
+    float x;
+    loops_base.to_float(&half, &x, 1);
+    return x;
+}
+
+/* The same of bfloat16, into fp32 and bfloat16, with what is added in either. */
+static void expect_halves(const pointwise_halves *k, const product *p, bool out_halves,
+                          bool added_halves)
+{
+    const size_t count = p->pixels * p->out, taps = (size_t)p->in * p->out;
+    uint16_t *x = malloc(p->pixels * p->in * sizeof *x), *weights = malloc(taps * sizeof *weights),
+             *added = malloc(count * sizeof *added);
+    uint16_t *halves = malloc((count + GUARD) * sizeof *halves);
+    float *floats = malloc((count + GUARD) * sizeof *floats);
+    void *packed = malloc(k->packed_bytes(p->in, p->out));
+    assert_true(x && weights && added && halves && floats && packed);
+    loops_base.to_bf16(p->x, x, p->pixels * p->in);
+    loops_base.to_bf16(p->weights, weights, taps);
+    loops_base.to_bf16(p->added, added, count);
+    memset(halves, 0xff, (count + GUARD) * sizeof *halves);
+    poison(floats, count + GUARD);
+    k->pack(weights, p->bias, p->in, p->out, packed);
+    const pointwise_form form = {p->in, p->out, packed, 0.0f, 1.5f, added_halves, out_halves};
+    const void *plus = added_halves ? (const void *)added : p->added;
+    k->run(&form, x, plus, out_halves ? (void *)halves : (void *)floats, p->pixels);
+    for (size_t i = 0; i < count; i++) {
+        const size_t pixel = i / p->out, o = i % p->out;
+        double sum = (double)p->bias[o] + (double)(added_halves ? float_of(added[i]) : p->added[i]),
+               magnitude = fabs(sum) + 4;
+        for (size_t c = 0; c < p->in; c++) {
+            const double term =
+                (double)float_of(x[pixel * p->in + c]) * (double)float_of(weights[c * p->out + o]);
+            sum += term;
+            magnitude += fabs(term);
+        }
+        sum = fmin(fmax(sum, 0), 1.5);
+        const double bound = reference_gamma(p->in + 2) * magnitude;
+        const double got = (double)(out_halves ? float_of(halves[i]) : floats[i]);
+        if (!(fabs(got - sum) <= bound + (out_halves ? (fabs(sum) + bound) / 256 : 0))) {
+            fail_msg("amx: %.9g instead of %.9g", got, sum);
+        }
+    }
+    for (size_t i = 0; i < GUARD; i++) {
+        assert_true(halves[count + i] == 0xffff && isnan(floats[count + i]));
+    }
+    uint16_t *part = malloc(count * sizeof *part);
+    assert_non_null(part);
+    for (size_t first = 0; out_halves && first < p->pixels; first += 3) {
+        const size_t n = p->pixels - first < 3 ? p->pixels - first : 3, at = first * p->out;
+        k->run(&form, x + first * p->in,
+               added_halves ? (const void *)(added + at) : (const void *)(p->added + at), part + at,
+               n);
+    }
+    assert_true(!out_halves || memcmp(part, halves, count * sizeof *part) == 0);
+    free(part);
+    free(x);
+    free(weights);
+    free(added);
+    free(halves);
+    free(floats);
+    free(packed);
+}
+
+static void test_pointwise_halves(void **state)
+{
+    (void)state;
+    static const uint32_t ins[] = {2, 16, 30, 32, 34, 40, 64, 66},
+                          outs[] = {1, 4, 8, 16, 17, 40, 48, 64, 67};
+    const pointwise_halves *k = pointwise_halves_pick();
+    if (!k) {
+        print_message("SKIPPED %s: needs a CPU and a system with AMX\n", __func__);
+        skip();
+        return;
+    }
+    product *p = malloc(sizeof *p);
+    assert_non_null(p);
+    test_random random = test_random_seed(SEED);
+    fill(&random, p->x, MOST_PIXELS * MOST_CHANNELS);
+    fill(&random, p->weights, MOST_CHANNELS * MOST_CHANNELS);
+    fill(&random, p->bias, MOST_CHANNELS);
+    fill(&random, p->added, MOST_PIXELS * MOST_CHANNELS);
+    for (size_t i = 0; i < sizeof ins / sizeof *ins; i++) {
+        for (size_t o = 0; o < sizeof outs / sizeof *outs; o++) {
+            for (size_t count = 1; count <= MOST_PIXELS; count += 4) {
+                p->in = ins[i];
+                p->out = outs[o];
+                p->pixels = count;
+                expect_halves(k, p, o % 2, (i + o) % 3 == 0);
+            }
+        }
+    }
+    free(p);
 }
 
 /* --- depthwise --- */
@@ -365,11 +464,9 @@ static void test_chains_out_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pointwise),
-        cmocka_unit_test(test_pointwise_bare),
-        cmocka_unit_test(test_depthwise),
-        cmocka_unit_test(test_chains),
-        cmocka_unit_test(test_chains_out_of_memory),
+        cmocka_unit_test(test_pointwise),        cmocka_unit_test(test_pointwise_bare),
+        cmocka_unit_test(test_pointwise_halves), cmocka_unit_test(test_depthwise),
+        cmocka_unit_test(test_chains),           cmocka_unit_test(test_chains_out_of_memory),
     };
     find_sets();
     print_message("seed %d, %zu instruction sets\n", SEED, set_count);
