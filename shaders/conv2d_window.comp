@@ -61,6 +61,7 @@ layout(constant_id = SPEC_MATRIX_K) const uint K = 16;
 layout(constant_id = SPEC_MATRIX_SUBGROUPS) const uint SUBGROUPS = 4;
 layout(constant_id = SPEC_MATRIX_EIGHTS) const uint EIGHTS = 0;
 layout(constant_id = SPEC_WINDOW_NARROW) const uint NARROW = 0;
+layout(constant_id = SPEC_WINDOW_AT_ONCE) const uint AT_ONCE = 4;
 const bool MAP_HALF = (HALF & HALF_TARGET) != 0;
 const bool SECOND_HALF = (HALF & HALF_SECOND) != 0;
 
@@ -148,7 +149,6 @@ uvec4 fetch(uint i, ivec2 first, uint image4, out uint to)
 /* `first`: the source pixel of the tile's first tap. Several parts are on their way at once. */
 void fill_patch(ivec2 first, uint image4)
 {
-    const uint AT_ONCE = 4;
     const uint ALL = PLANE * STEP_H * (NARROW != 0 ? 1 : STEP_W) * PARTS;
     [[dont_unroll]] for (uint begin = gl_LocalInvocationID.x; begin < ALL;
                          begin += AT_ONCE * gl_WorkGroupSize.x)

@@ -270,6 +270,7 @@ struct conv2d_gemm_push {
 #define SPEC_WINDOW_SUB_ROWS     17 /* matrices of a subgroup */
 #define SPEC_WINDOW_SUB_COLUMNS  18
 #define SPEC_WINDOW_NARROW       25 /* 1: a row of the window is the depth of a matrix */
+#define SPEC_WINDOW_AT_ONCE      26 /* parts of the patch that an invocation loads at once */
 struct conv2d_window_push {
     iface_uint source_width;
     iface_uint source_height;

@@ -36,8 +36,9 @@ typedef struct conv_family conv_family;
 /* One way to compute a convolution. */
 typedef struct conv_candidate {
     const conv_family *family;
-    int rank; /* lower is tried first and rank decides the default; the direct kernel's own best
-                 guess has 0, so a family that expects to be faster goes below */
+    int rank;    /* lower is tried first and rank decides the default; the direct kernel's own best
+                    guess has 0, so a family that expects to be faster goes below */
+    double cost; /* an estimate, to compare candidates of the family by */
     uint32_t sizes[8]; /* the family's own */
 } conv_candidate;
 
@@ -64,6 +65,8 @@ bool conv_takes_winograd(const builder *b, const convolution *c);
 /* --- what families share --- */
 /* what is full is left alone: the list is longer than any target's candidates */
 void conv_propose(conv_candidates *out, const conv_candidate *one);
+/* for qsort: by cost, then by sizes */
+int conv_compare_costs(const void *x, const void *y);
 bool conv_is_pointwise(const convolution *c);
 /* channels of every group in fours: what the blocked layouts need */
 bool conv_in_fours(const convolution *c, const branch *br);

@@ -211,19 +211,6 @@ static double matrix_cost(const builder *b, const convolution *c, const uint32_t
     return whole * (turns > HIDING ? turns : HIDING);
 }
 
-typedef struct ranked {
-    uint32_t size[SIZES];
-    double cost;
-} ranked;
-
-static int compare_ranked(const void *x, const void *y)
-{
-    const ranked *a = x, *b = y;
-    return a->cost < b->cost   ? -1
-           : a->cost > b->cost ? 1
-                               : memcmp(a->size, b->size, sizeof a->size);
-}
-
 /* Tiles in sixteens: subgroups down and across, and what each of them computes. An invocation's
  * share of the sums must leave it registers for the rest. A driver that runs on the processor
  * unrolls all of it, for seconds; it gets matrices for sixteens, and few. */
@@ -261,23 +248,23 @@ static void propose_matrix(const builder *b, const convolution *c, conv_candidat
         {4, 1, 1, 2, 32}, {4, 1, 1, 1, 32}, {2, 1, 1, 2, 32}, {2, 2, 1, 1, 32},
     };
     enum { COUNT = sizeof tiles / sizeof *tiles };
-    ranked all[COUNT];
+    conv_candidate all[COUNT];
     size_t count = 0;
     if (!b->target.matrix.shader || !conv_matrices_fit(b) || !conv_all_halves(b, c) || !fits(c)) {
         return;
     }
     for (size_t i = 0; i < COUNT; i++) {
-        if (matrix_tile(b, c, tiles[i], all[count].size)) {
-            all[count].cost = matrix_cost(b, c, all[count].size);
+        all[count] = (conv_candidate){.family = &conv_matrix};
+        if (matrix_tile(b, c, tiles[i], all[count].sizes)) {
+            all[count].cost = matrix_cost(b, c, all[count].sizes);
             count++;
         }
     }
-    qsort(all, count, sizeof *all, compare_ranked);
+    qsort(all, count, sizeof *all, conv_compare_costs);
     int rank = b->target.vendor == VENDOR_SOFTWARE || depth_of(c) < 32 ? 200 : -100;
     for (size_t i = 0; i < count; i++) {
-        conv_candidate one = {.family = &conv_matrix, .rank = rank + 2 * (int)i};
-        memcpy(one.sizes, all[i].size, sizeof all[i].size);
-        conv_propose(out, &one);
+        all[i].rank = rank + 2 * (int)i;
+        conv_propose(out, &all[i]);
     }
 }
 

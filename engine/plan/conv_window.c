@@ -114,42 +114,60 @@ static double filled(const convolution *c, const uint32_t *size, const tile *t, 
                     size[SUB_ROWS] * m);
 }
 
+/* Parts of the patch that an invocation has on their way at once; the code is there for each of
+ * them, which a processor's driver compiles for longer than it gains. */
+static uint32_t parts_at_once(const builder *b)
+{
+    return b->target.vendor == VENDOR_SOFTWARE ? 2 : 8;
+}
+
 /* --- what it costs --- */
 
 /* What a workgroup costs, in clocks of a processor of 32 x 4 lanes, guessed for NVIDIA's of the
- * years 2020 to 2024 and only good for comparing: 1200 multiply-adds on matrices a clock, 128 bytes
- * of shared memory or first cache, of which right matrices, columns of 32 bytes, get about half;
- * and 1000 clocks until what a tile asks for is there, in which others of the same processor work:
- * as many as its shared memory and registers hold. */
+ * years 2020 to 2024 and only good for comparing. A clock is 1200 multiply-adds on matrices; 128
+ * bytes of shared memory or first cache, of which right matrices, columns of 32 bytes, get half; 24
+ * bytes of the second cache, from where the subgroups of a workgroup, being at the same place,
+ * bring right matrices once for all of them. What a tile asks for takes 700 clocks each time that
+ * all invocations have asked, in which others of the same processor work: as many as its shared
+ * memory and registers hold. */
+static double unit_cost(const builder *b, const convolution *c, const uint32_t *size, const tile *t)
+{
+    const uint32_t m = b->target.matrix.m, n = b->target.matrix.n, k = b->target.matrix.k;
+    const uint32_t rights_each = t->cell * t->cell / t->across; /* products of a right matrix */
+    const uint32_t rolled = t->reach_h, apart = t->cell * c->window.kernel_h;
+    const uint32_t rows = c->pool && c->window.stride_h == 1 ? rolled : apart;
+    const double lefts = (double)size[SUB_ROWS] * rows * t->lefts * t->deep * m;
+    const double rights =
+        (double)c->window.kernel_h * t->steps * t->deep * size[SUB_COLUMNS] * t->across * n;
+    const double multiply = rights * size[SUB_ROWS] * rights_each * m * k / 1200;
+    const double near = (lefts + 2 * rights) * k * 2 / 128;
+    const double far = rights * k * 2 / (24.0 * size[SUBGROUPS]);
+    const double numbers = (double)size[SUB_ROWS] * m * size[SUB_COLUMNS] * n;
+    return (multiply > near ? multiply : near) + 0.3 * (near + far) + 0.15 * numbers;
+}
+
 static double tile_cost(const builder *b, const convolution *c, const uint32_t *size, const tile *t)
 {
     enum { PROCESSORS = 128, SHARED = 196608, REGISTERS = 65536, SPARE = 48, ENOUGH = 8 };
+    enum { MOST_HELD = 224 };
     const uint32_t m = b->target.matrix.m, n = b->target.matrix.n, k = b->target.matrix.k;
-    const uint32_t lanes = b->target.subgroup_size, per_cell = t->cell * t->cell;
-    const uint32_t taps = c->window.kernel_h * t->steps * t->deep;
+    const uint32_t lanes = b->target.subgroup_size;
     const uint64_t batch = b->p->options.batch ? b->p->options.batch : 1;
-    const uint32_t rights_each = per_cell / t->across; /* products of a right matrix */
-    const double products =
-        (double)taps * size[SUB_ROWS] * rights_each * size[SUB_COLUMNS] * t->across;
-    const double rows =
-        c->pool && c->window.stride_h == 1 ? t->reach_h : t->cell * c->window.kernel_h;
-    const double lefts = size[SUB_ROWS] * rows * t->lefts * t->deep;
-    const double rights = (double)taps * size[SUB_COLUMNS] * t->across;
-    const double multiply = products * m * n * k / 1200;
-    const double load = (lefts * m + 2 * rights * n) * k * 2 / 128;
-    const double numbers = (double)size[SUB_ROWS] * m * size[SUB_COLUMNS] * n;
-    const double unit = (multiply > load ? multiply : load) + 0.3 * load + 0.15 * numbers;
-    const double fetch = 0.5 * t->places * t->parts;
-
-    const double sums = (double)size[SUB_ROWS] * per_cell * size[SUB_COLUMNS] * m * n / lanes;
-    const double held = sums + size[SUB_ROWS] * t->cell * t->lefts * m * k / 2.0 / lanes + SPARE;
+    const double sums = (double)size[SUB_ROWS] * t->cell * t->cell * size[SUB_COLUMNS] * m * n;
+    const double factors = (double)size[SUB_ROWS] * t->cell * t->lefts * m * k / 2;
+    const double held = (sums + factors) / lanes + SPARE;
     const double by_registers = REGISTERS / (held * lanes * size[SUBGROUPS]);
     const double by_memory = (double)SHARED / t->shared_bytes;
     double at_once = by_registers < by_memory ? by_registers : by_memory;
     at_once = at_once < 1 ? 1 : at_once;
     const double busy = at_once * size[SUBGROUPS] / ENOUGH;
     const double turns = (double)ceil_divide(t->units, size[SUBGROUPS]) * size[SUBGROUPS];
-    const double whole = 1000 / at_once + fetch + turns * unit / (busy < 1 ? busy : 1);
+    const uint32_t parts = t->places * t->parts;
+    const uint32_t asked = lanes * size[SUBGROUPS] * parts_at_once(b);
+    const double waits = 700.0 * (double)ceil_divide(parts, asked);
+    double whole = (300 + waits) / at_once + 0.5 * parts +
+                   turns * unit_cost(b, c, size, t) / (busy < 1 ? busy : 1);
+    whole *= held > MOST_HELD ? 2 : 1; /* the rest would be in memory */
     const double groups = (double)(tiles_of(c, size) * batch) / PROCESSORS;
     return whole * (groups > 1 ? groups : 1);
 }
@@ -166,21 +184,8 @@ static const share pooled_shares[] = {{1, 4, 4}, {1, 2, 4}, {1, 2, 8}, {2, 2, 4}
 static const share plain_shares[] = {{4, 4, 4}, {2, 4, 4}, {4, 2, 4}, {2, 2, 8}, {4, 1, 4}};
 static const share software_shares[] = {{1, 1, 4}, {1, 2, 2}};
 
-typedef struct ranked {
-    uint32_t size[SIZES];
-    double cost;
-} ranked;
-
-static int compare_ranked(const void *x, const void *y)
-{
-    const ranked *a = x, *b = y;
-    return a->cost < b->cost   ? -1
-           : a->cost > b->cost ? 1
-                               : memcmp(a->size, b->size, sizeof a->size);
-}
-
 /* The best tile for such a share: its cells divide the map evenly. */
-static bool best_tile(const builder *b, const convolution *c, const share *s, ranked *out)
+static bool best_tile(const builder *b, const convolution *c, const share *s, conv_candidate *out)
 {
     enum { MAX_H = 16, MAX_W = 34 };
     const plan_target *t = &b->target;
@@ -200,12 +205,13 @@ static bool best_tile(const builder *b, const convolution *c, const share *s, ra
              tile_w != last_w && down <= height; down++) {
             const uint32_t tile_h = (uint32_t)ceil_divide(height, down);
             for (uint32_t wide = 0; tile_h != last_h && wide < (all > columns ? 2 : 1); wide++) {
-                ranked one = {.size = {tile_h, tile_w, s->rows, s->columns, s->subgroups,
-                                       wide ? all : columns, is_narrow(c)}};
-                const tile of = tile_of(b, c, one.size);
-                one.cost = tile_cost(b, c, one.size, &of);
+                conv_candidate one = {.family = &conv_window,
+                                      .sizes = {tile_h, tile_w, s->rows, s->columns, s->subgroups,
+                                                wide ? all : columns, is_narrow(c)}};
+                const tile of = tile_of(b, c, one.sizes);
+                one.cost = tile_cost(b, c, one.sizes, &of);
                 if (of.shared_bytes <= t->max_shared_bytes &&
-                    (!found || compare_ranked(&one, out) < 0)) {
+                    (!found || conv_compare_costs(&one, out) < 0)) {
                     *out = one;
                     found = true;
                 }
@@ -237,7 +243,7 @@ static void propose_window(const builder *b, const convolution *c, conv_candidat
     const size_t few = sizeof software_shares / sizeof *shares;
     static_assert(sizeof plain_shares == sizeof pooled_shares, "one count");
     static_assert(sizeof pooled_shares / sizeof *pooled_shares == MOST, "there is room");
-    ranked all[MOST];
+    conv_candidate all[MOST];
     size_t count = 0;
     if (!fits(b, c)) {
         return;
@@ -245,17 +251,12 @@ static void propose_window(const builder *b, const convolution *c, conv_candidat
     for (size_t i = 0; i < (software ? few : MOST); i++) {
         count += share_fits(b, c, &shares[i]) && best_tile(b, c, &shares[i], &all[count]);
     }
-    qsort(all, count, sizeof *all, compare_ranked);
+    qsort(all, count, sizeof *all, conv_compare_costs);
     for (size_t i = 0; i < count; i++) {
-        const tile t = tile_of(b, c, all[i].size);
-        const bool full = filled(c, all[i].size, &t, b->target.matrix.m) > 0.6;
-        conv_candidate one = {.family = &conv_window,
-                              .rank = (software ? 200
-                                       : full   ? -101
-                                                : -99) +
-                                      2 * (int)i};
-        memcpy(one.sizes, all[i].size, sizeof all[i].size);
-        conv_propose(out, &one);
+        const tile t = tile_of(b, c, all[i].sizes);
+        const bool full = filled(c, all[i].sizes, &t, b->target.matrix.m) > 0.6;
+        all[i].rank = (software ? 200 : full ? -101 : -99) + 2 * (int)i;
+        conv_propose(out, &all[i]);
     }
 }
 
@@ -289,6 +290,7 @@ static void window_constants(const builder *b, plan_step *s, const convolution *
     step_constant(s, SPEC_MATRIX_SUBGROUPS, size[SUBGROUPS]);
     step_constant(s, SPEC_MATRIX_EIGHTS, conv_in_eights(c));
     step_constant(s, SPEC_WINDOW_NARROW, size[NARROW]);
+    step_constant(s, SPEC_WINDOW_AT_ONCE, parts_at_once(b));
 }
 
 static matrix_packing packing_of(const builder *b, const convolution *c, const uint32_t *size)

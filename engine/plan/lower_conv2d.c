@@ -4,6 +4,8 @@
 
 #include "engine/passes.h"
 
+#include <string.h>
+
 static const conv_family *const families[] = {&conv_direct, &conv_grouped, &conv_gemm,
                                               &conv_matrix, &conv_window,  NULL};
 /* what computes a convolution by other sums, and so stands alone where it does */
@@ -16,6 +18,14 @@ void conv_propose(conv_candidates *out, const conv_candidate *one)
     if (out->count < CONV_MAX_CANDIDATES) {
         out->list[out->count++] = *one;
     }
+}
+
+int conv_compare_costs(const void *x, const void *y)
+{
+    const conv_candidate *a = x, *b = y;
+    return a->cost < b->cost   ? -1
+           : a->cost > b->cost ? 1
+                               : memcmp(a->sizes, b->sizes, sizeof a->sizes);
 }
 
 bool conv_is_pointwise(const convolution *c)
