@@ -21,6 +21,7 @@
     X(tuning_not_kept, VKDET_LOG_WARNING)                                                          \
     X(memory_bill, VKDET_LOG_DEBUG)                                                                \
     X(near_ties, VKDET_LOG_INFO)                                                                   \
+    X(compiled_ahead, VKDET_LOG_DEBUG)                                                             \
     X(driver_quirk, VKDET_LOG_INFO)                                                                \
     X(device_lost, VKDET_LOG_ERROR)                                                                \
     X(image_partial, VKDET_LOG_WARNING)                                                            \

@@ -392,6 +392,9 @@ status vulkan_backend_create(const vulkan_instance *v, uint32_t index, const bac
     if (!code) {
         code = session_build(s, err);
     }
+    if (!code && s->dev.physical->quirks & QUIRK_COMPILES_LATE) {
+        code = compile_ahead(v, index, params, COMPILING_NS, s, err);
+    }
     if (code) {
         session_destroy(&s->base);
         return code;

@@ -23,6 +23,9 @@ static const char constants_stay[] =
     "such "
     "a loop indexes in memory (its optimizer never sees the constants as known)";
 
+static const char compiles_late[] =
+    "the driver compiles a pipeline when it first runs, one after the other";
+
 static const quirk_entry entries[] = {
     {VENDOR_ID_AMD, VK_DRIVER_ID_AMD_PROPRIETARY, VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU, 0,
      UINT32_MAX, QUIRK_NO_MATRIX, amd_matrix},
@@ -30,6 +33,8 @@ static const quirk_entry entries[] = {
      UINT32_MAX, QUIRK_NO_MATRIX, amd_matrix},
     {VENDOR_ID_GOOGLE, VK_DRIVER_ID_GOOGLE_SWIFTSHADER, VK_PHYSICAL_DEVICE_TYPE_CPU, 0, UINT32_MAX,
      QUIRK_SPECIALIZE, constants_stay},
+    {VK_VENDOR_ID_MESA, VK_DRIVER_ID_MESA_LLVMPIPE, VK_PHYSICAL_DEVICE_TYPE_CPU, 0, UINT32_MAX,
+     QUIRK_COMPILES_LATE, compiles_late},
 };
 
 uint32_t quirks_find(const quirk_subject *s, const char **reason)

@@ -7,8 +7,9 @@
 #include <stdint.h>
 
 typedef enum quirk {
-    QUIRK_NO_MATRIX = 1, /* cooperative matrices are neither asked about nor used */
-    QUIRK_SPECIALIZE = 2 /* specialization constants are written into the modules (specialize.h) */
+    QUIRK_NO_MATRIX = 1,  /* cooperative matrices are neither asked about nor used */
+    QUIRK_SPECIALIZE = 2, /* specialization constants are written into the modules (specialize.h) */
+    QUIRK_COMPILES_LATE = 4 /* pipelines are run for nothing when they are made (ahead.c) */
 } quirk;
 
 /* Who and what a device says that it is. */

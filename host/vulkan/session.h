@@ -141,6 +141,13 @@ status transfer_read_arena(session *s, const slot *t, const arena_run *runs, uin
  */
 status transfer_fill_arena(session *s, const slot *t, uint32_t word, error *err);
 
+/* --- ahead.c --- */
+/* Has all pipelines compiled, on several processors as soon as one takes compiling_ns: longer than
+ * it takes to find one in the driver's cache. s was just made, with these parameters. */
+#define COMPILING_NS 20000000u
+status compile_ahead(const vulkan_instance *v, uint32_t index, const backend_params *params,
+                     uint64_t compiling_ns, session *s, error *err);
+
 /* --- backend.c --- */
 status session_of(backend *b, uint32_t slot_index, session **s, slot **t, error *err);
 /* the fence wait that everything uses: capped, VK_TIMEOUT is STATUS_TIMEOUT */

@@ -17,7 +17,8 @@ static struct {
 
 static uint32_t properties_asked; /* since the devices were listed */
 
-static pthread_mutex_t counting = PTHREAD_MUTEX_INITIALIZER; /* pipelines are made by threads */
+static pthread_mutex_t counting = PTHREAD_MUTEX_INITIALIZER; /* pipelines are made by threads,
+                                                                and some on devices of theirs */
 
 static bool fails(const char *name)
 {
@@ -40,6 +41,20 @@ static void created(size_t count, bool counts)
     (void)pthread_mutex_lock(&counting);
     shim.creations += count;
     shim.live += counts ? count : 0;
+    (void)pthread_mutex_unlock(&counting);
+}
+
+static void destroyed(bool any)
+{
+    (void)pthread_mutex_lock(&counting);
+    shim.live -= any;
+    (void)pthread_mutex_unlock(&counting);
+}
+
+static void counted(size_t *what)
+{
+    (void)pthread_mutex_lock(&counting);
+    ++*what;
     (void)pthread_mutex_unlock(&counting);
 }
 
@@ -67,14 +82,14 @@ static void created(size_t count, bool counts)
     static VKAPI_ATTR void VKAPI_CALL shim_##name(parent p, type object,                           \
                                                   const VkAllocationCallbacks *a)                  \
     {                                                                                              \
-        shim.live -= object != VK_NULL_HANDLE;                                                     \
+        destroyed(object != VK_NULL_HANDLE);                                                       \
         real.table.name(p, object, a);                                                             \
     }
 
 #define DESTROY_SELF(table, name, type)                                                            \
     static VKAPI_ATTR void VKAPI_CALL shim_##name(type object, const VkAllocationCallbacks *a)     \
     {                                                                                              \
-        shim.live -= object != VK_NULL_HANDLE;                                                     \
+        destroyed(object != VK_NULL_HANDLE);                                                       \
         real.table.name(object, a);                                                                \
     }
 
@@ -100,7 +115,7 @@ DESTROY_SELF(device, DestroyDevice, VkDevice)
 /* whatever it answers, nothing runs afterwards: so it is on a device that was lost */
 static VKAPI_ATTR VkResult VKAPI_CALL shim_DeviceWaitIdle(VkDevice d)
 {
-    shim.waits++;
+    counted(&shim.waits);
     const VkResult r = real.device.DeviceWaitIdle(d);
     return fails("vkDeviceWaitIdle") ? shim.fail_with : r;
 }
@@ -160,14 +175,14 @@ DESTROY(device, FreeMemory, VkDevice, VkDeviceMemory)
 static VKAPI_ATTR VkResult VKAPI_CALL shim_BeginCommandBuffer(VkCommandBuffer c,
                                                               const VkCommandBufferBeginInfo *i)
 {
-    shim.recordings++;
+    counted(&shim.recordings);
     return fails("vkBeginCommandBuffer") ? shim.fail_with : real.device.BeginCommandBuffer(c, i);
 }
 
 static VKAPI_ATTR VkResult VKAPI_CALL shim_QueueSubmit(VkQueue q, uint32_t n, const VkSubmitInfo *i,
                                                        VkFence f)
 {
-    shim.submissions++;
+    counted(&shim.submissions);
     return fails("vkQueueSubmit") ? shim.fail_with : real.device.QueueSubmit(q, n, i, f);
 }
 
@@ -175,7 +190,7 @@ static VKAPI_ATTR VkResult VKAPI_CALL shim_WaitForFences(VkDevice d, uint32_t n,
                                                          const VkFence *fences, VkBool32 all,
                                                          uint64_t timeout)
 {
-    shim.waits++;
+    counted(&shim.waits);
     if (shim.timeout) {
         return VK_TIMEOUT;
     }
@@ -186,7 +201,7 @@ static VKAPI_ATTR VkResult VKAPI_CALL shim_WaitForFences(VkDevice d, uint32_t n,
 static VKAPI_ATTR VkResult VKAPI_CALL
 shim_FlushMappedMemoryRanges(VkDevice d, uint32_t n, const VkMappedMemoryRange *ranges)
 {
-    shim.flushes++;
+    counted(&shim.flushes);
     return fails("vkFlushMappedMemoryRanges") ? shim.fail_with
                                               : real.device.FlushMappedMemoryRanges(d, n, ranges);
 }
@@ -194,7 +209,7 @@ shim_FlushMappedMemoryRanges(VkDevice d, uint32_t n, const VkMappedMemoryRange *
 static VKAPI_ATTR VkResult VKAPI_CALL
 shim_InvalidateMappedMemoryRanges(VkDevice d, uint32_t n, const VkMappedMemoryRange *ranges)
 {
-    shim.invalidations++;
+    counted(&shim.invalidations);
     return fails("vkInvalidateMappedMemoryRanges")
                ? shim.fail_with
                : real.device.InvalidateMappedMemoryRanges(d, n, ranges);
@@ -205,7 +220,7 @@ static VKAPI_ATTR void VKAPI_CALL shim_UpdateDescriptorSets(VkDevice d, uint32_t
                                                             uint32_t copies,
                                                             const VkCopyDescriptorSet *copied)
 {
-    shim.descriptor_writes++;
+    counted(&shim.descriptor_writes);
     real.device.UpdateDescriptorSets(d, n, writes, copies, copied);
 }
 

@@ -1,6 +1,6 @@
 /* Stands between the Vulkan room and the driver: counts calls, makes the N-th one fail, and lies
  * about what the device is. Process-wide; one session at a
- * time (which may make its pipelines in several threads). */
+ * time (which may make its pipelines in several threads, and on several devices). */
 #ifndef TESTS_VULKAN_SHIM_H
 #define TESTS_VULKAN_SHIM_H
 

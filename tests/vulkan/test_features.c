@@ -93,7 +93,9 @@ static void test_quirks(void **state)
     s = (quirk_subject){0x1002, VK_DRIVER_ID_MESA_RADV, 0, VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU};
     assert_int_equal(quirks_find(&s, &reason), 0);
     const physical_device *p = &rig.instance->devices[rig.device];
-    assert_int_equal(p->quirks, strstr(p->driver, "SwiftShader") ? QUIRK_SPECIALIZE : 0);
+    assert_int_equal(p->quirks, strstr(p->driver, "SwiftShader") ? QUIRK_SPECIALIZE
+                                : strstr(p->driver, "llvmpipe")  ? QUIRK_COMPILES_LATE
+                                                                 : 0);
 }
 
 /* VK_INCOMPLETE is no error by its number, and there is no pipeline. */
