@@ -14,6 +14,8 @@
 #   -t SECONDS  longest time of one measurement               (2)
 #   -l SECONDS  of everything: when they are over the parts that are left are named and left out   (540)
 #   -p PYTHON   with PyTorch, for its rows; needs a model.json (python3)
+#   -T HOW      how kernels are chosen for each batch, as vkdet bench --tune takes it: full tries every candidate, for
+#               minutes; with few batches (-B)                (quick)
 #   -q          quickly, to see that everything works: two batches, a tenth of the time
 #
 # VK_DRIVER_FILES chooses the Vulkan driver, as always. Everything is compared with the reference before it is timed; exit
@@ -29,13 +31,14 @@ batches=1,2,4,8,16,32,64,128,256
 seconds=2
 limit=540
 python=python3
+tune=quick
 pack=''
 if [ -e "$here/packed" ]; then
     build=$here
     # shellcheck source=/dev/null
     . "$here/packed"
 fi
-while getopts k:b:o:d:m:c:B:t:l:p:q option; do
+while getopts k:b:o:d:m:c:B:t:l:p:T:q option; do
     case "$option" in
     k) pack=$OPTARG ;;
     b) build=$OPTARG ;;
@@ -47,6 +50,7 @@ while getopts k:b:o:d:m:c:B:t:l:p:q option; do
     t) seconds=$OPTARG ;;
     l) limit=$OPTARG ;;
     p) python=$OPTARG ;;
+    T) tune=$OPTARG ;;
     q) batches=1,4 seconds=0.2 ;;
     *)
         sed -n '2,/^set -eu/{/^#/s/^# \{0,1\}//p}' "$0" >&2
@@ -141,7 +145,7 @@ part() {
     fi
     printf '\n== %s\n' "$name"
     status=0
-    ours "$vkdet" bench -q -m "$container" --device "$device" --max-time "$seconds" \
+    ours "$vkdet" bench -q -m "$container" --device "$device" --tune "$tune" --max-time "$seconds" \
         --min-time "$(awk "BEGIN { print $seconds / 2 }")" --json "$@" >"$out/$name.json" || status=$?
     if [ -s "$out/$name.json" ]; then
         ours "$vkdet" bench -q --from "$out/$name.json" --report "$out/$name.html" >"$out/$name.txt" || true
@@ -233,7 +237,7 @@ summary() {
         sed -n '1,/^$/p' "$out/resident.txt" 2>/dev/null | grep -E '^(vkdet|date|cpu|model|input|rules|device\.|host_after\.nvidia)' |
             sed 's/ *= /: /; s/^/- /'
         # shellcheck disable=SC2016
-        printf -- '- options: `-B %s -t %s -d %s`; parts left out for want of time:%s\n\n' "$batches" "$seconds" "$device" "${omitted:- none}"
+        printf -- '- options: `-B %s -t %s -d %s -T %s`; parts left out for want of time:%s\n\n' "$batches" "$seconds" "$device" "$tune" "${omitted:- none}"
         summary_md
     } >"$out/summary.md"
     {

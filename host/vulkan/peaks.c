@@ -340,6 +340,6 @@ status vulkan_peaks_measure(const vulkan_instance *v, uint32_t index, const logg
                             vkdet_device_peaks *out, error *err)
 {
     const peaks_effort effort = {
-        .sample_ns = 20000000, .budget_ns = 1500000000, .buffer_bytes = UINT64_MAX};
+        .sample_ns = 20000000, .budget_ns = 2500000000, .buffer_bytes = UINT64_MAX};
     return vulkan_peaks_measure_with(v, index, log, &effort, out, err);
 }
