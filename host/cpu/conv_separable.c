@@ -88,16 +88,37 @@ status conv_separable_make(program *p, branch *b, const char **variant, error *e
     return STATUS_OK;
 }
 
+static pointwise_form form_of(const branch *b, bool clamps)
+{
+    return (pointwise_form){.in = b->in.channels,
+                            .out = b->filters,
+                            .packed = b->packed,
+                            .low = clamps ? 0.0f : -INFINITY,
+                            .high = clamps ? b->act.limit : INFINITY,
+                            .added_halves = b->added.element == IN_BF16,
+                            .out_halves = b->computed == IN_BF16};
+}
+
+bool conv_separable_adds(const program *p, const branch *b)
+{
+    return p->separable && conv_separable_fuses(&b->act) && b->added.element == b->map.element &&
+           (b->map.element == IN_F32 || p->halves);
+}
+
+void conv_add_run(const program *p, const branch *b, const float *sums, const void *added,
+                  void *out)
+{
+    const pointwise_form form = form_of(b, b->act.kind == ACTIVATION_RELU);
+    if (b->map.element == IN_F32) {
+        p->separable->add_repeated(&form, sums, added, out, b->map_width, b->repeat);
+    } else {
+        p->halves->add_repeated(&form, sums, added, out, b->map_width, b->repeat);
+    }
+}
+
 void conv_pointwise_run(const program *p, const branch *b, const strip *s, worker *w, void *out)
 {
-    const bool clamps = b->act_fused && b->act.kind == ACTIVATION_RELU;
-    const pointwise_form form = {.in = b->in.channels,
-                                 .out = b->filters,
-                                 .packed = b->packed,
-                                 .low = clamps ? 0.0f : -INFINITY,
-                                 .high = clamps ? b->act.limit : INFINITY,
-                                 .added_halves = b->added.element == IN_BF16,
-                                 .out_halves = b->computed == IN_BF16};
+    const pointwise_form form = form_of(b, b->act_fused && b->act.kind == ACTIVATION_RELU);
     const void *in = tensor_at(w, &b->in, s->first),
                *added = b->sum_fused ? tensor_at(w, &b->added, s->first) : NULL;
     const size_t count = (size_t)s->rows * b->map_width;
@@ -155,6 +176,10 @@ void conv_depthwise_run(const program *p, const branch *b, const strip *s, worke
         float *out = row_begin(w, &b->map, y, w->row[3]);
         p->separable->depthwise(&form, rows, taps, count, out);
         p->loops->activate(&b->act, out, floats);
-        row_done(p, w, &b->map, y, out);
+        if (b->map.element == IN_BF16 && p->halves) {
+            p->halves->from_floats(out, tensor_at(w, &b->map, y), floats);
+        } else {
+            row_done(p, w, &b->map, y, out);
+        }
     }
 }

@@ -50,9 +50,15 @@ static void add_strip(const program *p, const branch *b, const strip *s, worker 
 {
     const size_t n = (size_t)b->map.width * b->filters,
                  computed = (size_t)b->map_width * b->filters;
+    const bool at_once = conv_separable_adds(p, b);
     for (uint32_t i = 0; i < s->rows * b->repeat; i++) {
         const uint32_t y = s->first * b->repeat + i;
-        const float *sums = repeat_pixels(b, rows + i / b->repeat * computed, w->row[1]);
+        const float *row = rows + i / b->repeat * computed;
+        if (at_once) {
+            conv_add_run(p, b, row, tensor_at(w, &b->added, y), tensor_at(w, &b->map, y));
+            continue;
+        }
+        const float *sums = repeat_pixels(b, row, w->row[1]);
         const float *added = row_read(p, w, &b->added, y, w->row[0]);
         float *out = row_begin(w, &b->map, y, w->row[3]);
         p->loops->add(sums, added, out, n);

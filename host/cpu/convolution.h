@@ -79,6 +79,11 @@ bool conv_separable_fuses(const activation *a);
 /* packs weights, asks for room in the workers */
 status conv_separable_make(program *p, branch *b, const char **variant, error *err);
 void conv_pointwise_run(const program *p, const branch *b, const strip *s, worker *w, void *out);
+/* Whether it has code for what is added behind a convolution of any kind; then a row of sums is
+ * repeated, added to and activated on its way into a row of the map. */
+bool conv_separable_adds(const program *p, const branch *b);
+void conv_add_run(const program *p, const branch *b, const float *sums, const void *added,
+                  void *out);
 /* depthwise is finished by itself, row by row: activated, converted, written to the map */
 void conv_depthwise_run(const program *p, const branch *b, const strip *s, worker *w);
 

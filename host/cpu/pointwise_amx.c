@@ -173,8 +173,32 @@ static void run(const pointwise_form *f, const uint16_t *in, const void *added, 
     _tile_release();
 }
 
+static void add_repeated(const pointwise_form *f, const float *sums, const uint16_t *added,
+                         uint16_t *out, size_t pixels, uint32_t repeat)
+{
+    const vector low = vector_all(f->low), high = vector_all(f->high);
+    for (size_t x = 0; x < pixels * repeat; x++) {
+        for (uint32_t c = 0; c < f->out; c += LANES) {
+            const part which = part_of(f->out - c);
+            const vector sum = vector_add(vector_load_part(sums + x / repeat * f->out + c, which),
+                                          vector_load_halves_part(added + x * f->out + c, which));
+            vector_store_halves_part(out + x * f->out + c, vector_clamp(sum, low, high), which);
+        }
+    }
+}
+
+static void from_floats(const float *in, uint16_t *out, size_t n)
+{
+    for (size_t i = 0; i < n; i += LANES) {
+        const part which = part_of(n - i < LANES ? (uint32_t)(n - i) : LANES);
+        vector_store_halves_part(out + i, vector_load_part(in + i, which), which);
+    }
+}
+
 const pointwise_halves pointwise_amx = {
     .packed_bytes = packed_bytes,
     .pack = pack,
     .run = run,
+    .add_repeated = add_repeated,
+    .from_floats = from_floats,
 };

@@ -17,7 +17,7 @@
  * A vector of channels at a time, along the row: a tap's weights then stay in registers. Channels
  * that fill no vector share the last one with some that were computed before, to the same bits. */
 
-enum { WINDOW = 3, PIXELS_AT_ONCE = 4 };
+enum { WINDOW = 3, PIXELS_AT_ONCE = 4, PIECE = 16 };
 
 /* pixels first .. end - 1 of the row, with whatever of the window lies in the input */
 INLINE void depthwise_pixels(const depthwise_form *f, const float *const *rows,
@@ -42,11 +42,37 @@ INLINE void depthwise_pixels(const depthwise_form *f, const float *const *rows,
     }
 }
 
-/* The same of whole windows of 3 columns and `count` rows, of a whole vector of channels; as many
- * pixels as go in fours: returns behind the last. */
-INLINE uint32_t depthwise_inner(const depthwise_form *f, const float *const *rows,
-                                const float *const *taps, uint32_t count, uint32_t c,
-                                uint32_t first, uint32_t end, float *out)
+/* `pixels` neighbours with whole windows; `in`: the first one's rows */
+INLINE void depthwise_window(const float *const *in, vector weights[][WINDOW], vector bias,
+                             uint32_t count, uint32_t pixels, size_t step, size_t channels,
+                             float *out)
+{
+    vector sums[PIXELS_AT_ONCE];
+    UNROLLED
+    for (uint32_t i = 0; i < pixels; i++) {
+        sums[i] = bias;
+    }
+    UNROLLED
+    for (uint32_t r = 0; r < count; r++) {
+        UNROLLED
+        for (uint32_t k = 0; k < WINDOW; k++) {
+            UNROLLED
+            for (uint32_t i = 0; i < pixels; i++) {
+                sums[i] = vector_add_product(sums[i], vector_load(in[r] + i * step + k * channels),
+                                             weights[r][k]);
+            }
+        }
+    }
+    UNROLLED
+    for (uint32_t i = 0; i < pixels; i++) {
+        vector_store(out + i * channels, sums[i]);
+    }
+}
+
+/* The same of whole windows of 3 columns and `count` rows, of a whole vector of channels. */
+INLINE void depthwise_inner(const depthwise_form *f, const float *const *rows,
+                            const float *const *taps, uint32_t count, uint32_t c, uint32_t first,
+                            uint32_t end, float *out)
 {
     const size_t channels = f->channels, step = f->stride_w * channels;
     const vector bias = f->bias ? vector_load(f->bias + c) : vector_all(0.0f);
@@ -61,60 +87,64 @@ INLINE uint32_t depthwise_inner(const depthwise_form *f, const float *const *row
         }
     }
     float *to = out + first * channels + c;
-    uint32_t x = first;
-    for (; x + PIXELS_AT_ONCE <= end; x += PIXELS_AT_ONCE) {
-        vector sums[PIXELS_AT_ONCE];
-        UNROLLED
-        for (uint32_t i = 0; i < PIXELS_AT_ONCE; i++) {
-            sums[i] = bias;
+    uint32_t n = 0;
+    for (uint32_t x = first; x < end; x += n) {
+        if (end - x >= PIXELS_AT_ONCE) {
+            n = PIXELS_AT_ONCE;
+            depthwise_window(in, weights, bias, count, PIXELS_AT_ONCE, step, channels, to);
+        } else {
+            n = 1;
+            depthwise_window(in, weights, bias, count, 1, step, channels, to);
         }
         UNROLLED
         for (uint32_t r = 0; r < count; r++) {
-            UNROLLED
-            for (uint32_t k = 0; k < WINDOW; k++) {
-                UNROLLED
-                for (uint32_t i = 0; i < PIXELS_AT_ONCE; i++) {
-                    sums[i] = vector_add_product(
-                        sums[i], vector_load(in[r] + i * step + k * channels), weights[r][k]);
-                }
-            }
-            in[r] += PIXELS_AT_ONCE * step;
+            in[r] += n * step;
         }
-        UNROLLED
-        for (uint32_t i = 0; i < PIXELS_AT_ONCE; i++) {
-            vector_store(to + i * channels, sums[i]);
-        }
-        to += PIXELS_AT_ONCE * channels;
+        to += n * channels;
     }
-    return x;
 }
 
-static void depthwise(const depthwise_form *f, const float *const *rows, const float *const *taps,
-                      uint32_t count, float *out)
+/* all channels of pixels begin .. stop - 1 */
+static void depthwise_piece(const depthwise_form *f, const float *const *rows,
+                            const float *const *taps, uint32_t count, uint32_t begin, uint32_t stop,
+                            float *out)
 {
     /* pixels whose window lies in the row */
     uint32_t first = (f->pad_left + f->stride_w - 1) / f->stride_w, end = 0;
     if (f->in_width + f->pad_left >= f->kernel_w) {
         end = (f->in_width + f->pad_left - f->kernel_w) / f->stride_w + 1;
     }
-    end = end < f->out_width ? end : f->out_width;
-    first = first < end ? first : end;
+    end = end < stop ? end : stop;
+    first = first > begin ? first : begin;
+    first = first < stop ? first : stop;
     for (uint32_t c = 0; c < f->channels; c += LANES) {
         const uint32_t left = f->channels - c;
         if (left < LANES && f->channels >= LANES) {
             c = f->channels - LANES;
         }
         const part which = part_of(left < LANES && f->channels < LANES ? left : LANES);
-        uint32_t x = first;
-        if (f->kernel_w == WINDOW && f->channels >= LANES) {
+        uint32_t done = first;
+        if (f->kernel_w == WINDOW && f->channels >= LANES && first < end &&
+            (count == WINDOW || count == WINDOW - 1)) {
             if (count == WINDOW) {
-                x = depthwise_inner(f, rows, taps, WINDOW, c, first, end, out);
-            } else if (count == WINDOW - 1) {
-                x = depthwise_inner(f, rows, taps, WINDOW - 1, c, first, end, out);
+                depthwise_inner(f, rows, taps, WINDOW, c, first, end, out);
+            } else {
+                depthwise_inner(f, rows, taps, WINDOW - 1, c, first, end, out);
             }
+            done = end;
         }
-        depthwise_pixels(f, rows, taps, count, c, which, 0, first, out);
-        depthwise_pixels(f, rows, taps, count, c, which, x, f->out_width, out);
+        depthwise_pixels(f, rows, taps, count, c, which, begin, first, out);
+        depthwise_pixels(f, rows, taps, count, c, which, done, stop, out);
+    }
+}
+
+/* In pieces that stay in the first-level cache while one vector of channels follows the other. */
+static void depthwise(const depthwise_form *f, const float *const *rows, const float *const *taps,
+                      uint32_t count, float *out)
+{
+    for (uint32_t x = 0; x < f->out_width; x += PIECE) {
+        const uint32_t left = f->out_width - x;
+        depthwise_piece(f, rows, taps, count, x, x + (left < PIECE ? left : PIECE), out);
     }
 }
 
@@ -251,10 +281,24 @@ static void pointwise(const pointwise_form *f, const float *in, const float *add
     }
 }
 
+static void add_repeated(const pointwise_form *f, const float *sums, const float *added, float *out,
+                         size_t pixels, uint32_t repeat)
+{
+    for (size_t x = 0; x < pixels * repeat; x++) {
+        const float *from = sums + x / repeat * f->out;
+        for (uint32_t c = 0; c < f->out; c += LANES) {
+            const part which = part_of(f->out - c);
+            tile_store(f, vector_load_part(from + c, which), added + x * f->out + c,
+                       out + x * f->out + c, which);
+        }
+    }
+}
+
 const separable SEPARABLE = {
     .isa = SEPARABLE_ISA,
     .depthwise = depthwise,
     .packed_floats = packed_floats,
     .pack = pack,
     .pointwise = pointwise,
+    .add_repeated = add_repeated,
 };

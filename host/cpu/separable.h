@@ -35,6 +35,9 @@ typedef struct separable {
     /* out = clamp(in x weights + bias + added); added may be NULL */
     void (*pointwise)(const pointwise_form *f, const float *in, const float *added, float *out,
                       size_t pixels);
+    /* out = clamp(sums + added), each pixel of `sums` being there `repeat` times */
+    void (*add_repeated)(const pointwise_form *f, const float *sums, const float *added, float *out,
+                         size_t pixels, uint32_t repeat);
 } separable;
 
 #if defined(VKDET_CPU_X86)
@@ -49,6 +52,10 @@ typedef struct pointwise_halves {
     /* the channels that come in must be even */
     void (*run)(const pointwise_form *f, const uint16_t *in, const void *added, void *out,
                 size_t pixels);
+    /* both in bfloat16 but for the sums */
+    void (*add_repeated)(const pointwise_form *f, const float *sums, const uint16_t *added,
+                         uint16_t *out, size_t pixels, uint32_t repeat);
+    void (*from_floats)(const float *in, uint16_t *out, size_t n);
 } pointwise_halves;
 
 #if defined(VKDET_CPU_AMX)
