@@ -157,15 +157,15 @@ static serve_outcome serve(server *s, char *message, size_t size)
     char address[128] = "";
     sigset_t signals, before;
     const serve_params *p = s->params;
+    serve_outcome outcome = open_models(s, message, size);
+    if (outcome != SERVE_GOOD) {
+        return outcome;
+    }
     if (p->allow_host && !authority_list_is_sound(p->allow_host)) {
         (void)snprintf(message, size,
                        "--allow-host takes names or addresses without a port, with commas between, "
                        "or *");
         return SERVE_USAGE;
-    }
-    serve_outcome outcome = open_models(s, message, size);
-    if (outcome != SERVE_GOOD) {
-        return outcome;
     }
     if (p->token_file && !guard_read(&s->guard, p->token_file, message, size)) {
         return SERVE_USAGE;
