@@ -16,7 +16,7 @@ layout(std430, set = 0, binding = BINDING_REQUEST) readonly buffer request_block
 };
 layout(std430, set = 0, binding = BINDING_RESULTS) writeonly buffer results_block
 {
-    uint results[];
+    uvec4 results[]; /* a block, its header and its detections are whole fours of words */
 };
 layout(push_constant) uniform push_block
 {
@@ -191,25 +191,17 @@ void resolve(uint room)
 void write_detection(uint index, uint anchor, uint score)
 {
     uint image = gl_WorkGroupID.z;
-    uint at = image * push.result_words + RESULT_HEADER_WORDS + index * RESULT_DETECTION_WORDS;
-    uvec4 box = floatBitsToUint(arena4[(push.boxes_base + image * push.boxes_words) / 4 + anchor]);
-    results[at] = box.x;
-    results[at + 1] = box.y;
-    results[at + 2] = box.z;
-    results[at + 3] = box.w;
-    results[at + 4] = score;
-    results[at + 5] = arena_words[push.classes_base + image * push.classes_words + anchor];
-    results[at + 6] = anchor;
-    results[at + 7] = 0;
+    uint at4 =
+        (image * push.result_words + RESULT_HEADER_WORDS + index * RESULT_DETECTION_WORDS) / 4;
+    uint class_id = arena_words[push.classes_base + image * push.classes_words + anchor];
+    results[at4] =
+        floatBitsToUint(arena4[(push.boxes_base + image * push.boxes_words) / 4 + anchor]);
+    results[at4 + 1] = uvec4(score, class_id, anchor, 0);
 }
 
 void write_header(uint kept, uint candidates, uint near_ties)
 {
-    uint at = gl_WorkGroupID.z * push.result_words;
-    results[at] = kept;
-    results[at + 1] = candidates;
-    results[at + 2] = near_ties;
-    results[at + 3] = 0;
+    results[gl_WorkGroupID.z * push.result_words / 4] = uvec4(kept, candidates, near_ties, 0);
 }
 
 void main()
