@@ -115,8 +115,12 @@ static inline __attribute__((always_inline)) void multiply(const uint16_t *in, u
         }
     }
     _tile_stored(0, sums, GROUP * word_row);
-    _tile_stored(1, sums + LANES, GROUP * word_row);
-    _tile_stored(2, sums + 2 * LANES, GROUP * word_row);
+    if (columns > 1) {
+        _tile_stored(1, sums + LANES, GROUP * word_row);
+    }
+    if (columns > 2) {
+        _tile_stored(2, sums + 2 * LANES, GROUP * word_row);
+    }
 }
 
 static inline vector load_element(const void *from, bool halves, size_t at, part which)

@@ -42,9 +42,10 @@ INLINE void depthwise_pixels(const depthwise_form *f, const float *const *rows,
     }
 }
 
-/* `pixels` neighbours with whole windows; `in`: the first one's rows */
+/* `pixels` neighbours with whole windows; `in`: the first one's rows. A column is loaded once for
+ * all the pixels that it is a tap of. */
 INLINE void depthwise_window(const float *const *in, vector weights[][WINDOW], vector bias,
-                             uint32_t count, uint32_t pixels, size_t step, size_t channels,
+                             uint32_t count, uint32_t pixels, uint32_t stride, size_t channels,
                              float *out)
 {
     vector sums[PIXELS_AT_ONCE];
@@ -55,11 +56,13 @@ INLINE void depthwise_window(const float *const *in, vector weights[][WINDOW], v
     UNROLLED
     for (uint32_t r = 0; r < count; r++) {
         UNROLLED
-        for (uint32_t k = 0; k < WINDOW; k++) {
+        for (uint32_t column = 0; column < (pixels - 1) * stride + WINDOW; column++) {
+            const vector x = vector_load(in[r] + column * channels);
             UNROLLED
             for (uint32_t i = 0; i < pixels; i++) {
-                sums[i] = vector_add_product(sums[i], vector_load(in[r] + i * step + k * channels),
-                                             weights[r][k]);
+                if (column >= i * stride && column - i * stride < WINDOW) {
+                    sums[i] = vector_add_product(sums[i], x, weights[r][column - i * stride]);
+                }
             }
         }
     }
@@ -71,16 +74,16 @@ INLINE void depthwise_window(const float *const *in, vector weights[][WINDOW], v
 
 /* The same of whole windows of 3 columns and `count` rows, of a whole vector of channels. */
 INLINE void depthwise_inner(const depthwise_form *f, const float *const *rows,
-                            const float *const *taps, uint32_t count, uint32_t c, uint32_t first,
-                            uint32_t end, float *out)
+                            const float *const *taps, uint32_t count, uint32_t stride, uint32_t c,
+                            uint32_t first, uint32_t end, float *out)
 {
-    const size_t channels = f->channels, step = f->stride_w * channels;
+    const size_t channels = f->channels, step = stride * channels;
     const vector bias = f->bias ? vector_load(f->bias + c) : vector_all(0.0f);
     const float *in[WINDOW];
     vector weights[WINDOW][WINDOW];
     UNROLLED
     for (uint32_t r = 0; r < count; r++) {
-        in[r] = rows[r] + ((size_t)first * f->stride_w - f->pad_left) * channels + c;
+        in[r] = rows[r] + ((size_t)first * stride - f->pad_left) * channels + c;
         UNROLLED
         for (uint32_t k = 0; k < WINDOW; k++) {
             weights[r][k] = vector_load(taps[r] + k * channels + c);
@@ -91,16 +94,32 @@ INLINE void depthwise_inner(const depthwise_form *f, const float *const *rows,
     for (uint32_t x = first; x < end; x += n) {
         if (end - x >= PIXELS_AT_ONCE) {
             n = PIXELS_AT_ONCE;
-            depthwise_window(in, weights, bias, count, PIXELS_AT_ONCE, step, channels, to);
+            depthwise_window(in, weights, bias, count, PIXELS_AT_ONCE, stride, channels, to);
         } else {
             n = 1;
-            depthwise_window(in, weights, bias, count, 1, step, channels, to);
+            depthwise_window(in, weights, bias, count, 1, stride, channels, to);
         }
         UNROLLED
         for (uint32_t r = 0; r < count; r++) {
             in[r] += n * step;
         }
         to += n * channels;
+    }
+}
+
+/* 3 rows of the window, or 2 at the edge; stride 1 or 2 */
+INLINE void depthwise_forms(const depthwise_form *f, const float *const *rows,
+                            const float *const *taps, uint32_t count, uint32_t c, uint32_t first,
+                            uint32_t end, float *out)
+{
+    if (count == WINDOW && f->stride_w == 1) {
+        depthwise_inner(f, rows, taps, WINDOW, 1, c, first, end, out);
+    } else if (count == WINDOW) {
+        depthwise_inner(f, rows, taps, WINDOW, 2, c, first, end, out);
+    } else if (f->stride_w == 1) {
+        depthwise_inner(f, rows, taps, WINDOW - 1, 1, c, first, end, out);
+    } else {
+        depthwise_inner(f, rows, taps, WINDOW - 1, 2, c, first, end, out);
     }
 }
 
@@ -117,6 +136,8 @@ static void depthwise_piece(const depthwise_form *f, const float *const *rows,
     end = end < stop ? end : stop;
     first = first > begin ? first : begin;
     first = first < stop ? first : stop;
+    const bool inner = f->kernel_w == WINDOW && f->channels >= LANES && f->stride_w <= 2 &&
+                       (count == WINDOW || count == WINDOW - 1);
     for (uint32_t c = 0; c < f->channels; c += LANES) {
         const uint32_t left = f->channels - c;
         if (left < LANES && f->channels >= LANES) {
@@ -124,13 +145,8 @@ static void depthwise_piece(const depthwise_form *f, const float *const *rows,
         }
         const part which = part_of(left < LANES && f->channels < LANES ? left : LANES);
         uint32_t done = first;
-        if (f->kernel_w == WINDOW && f->channels >= LANES && first < end &&
-            (count == WINDOW || count == WINDOW - 1)) {
-            if (count == WINDOW) {
-                depthwise_inner(f, rows, taps, WINDOW, c, first, end, out);
-            } else {
-                depthwise_inner(f, rows, taps, WINDOW - 1, c, first, end, out);
-            }
+        if (inner && first < end) {
+            depthwise_forms(f, rows, taps, count, c, first, end, out);
             done = end;
         }
         depthwise_pixels(f, rows, taps, count, c, which, begin, first, out);
