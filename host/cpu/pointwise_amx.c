@@ -74,10 +74,28 @@ static void configure(uint32_t pixels, uint32_t in)
     _tile_loadconfig(&c);
 }
 
+/* Adds the products of input channels from k tiles on, to as many tiles of sums as there are
+ * columns. A macro, for the numbers of tiles are part of the instructions. */
+#define ADD_PRODUCTS(pixels, weights, k)                                                           \
+    do {                                                                                           \
+        const uint16_t *w = first + (size_t)(k)*TILE_HALVES;                                       \
+        _tile_loadd(pixels, in + (size_t)(k)*TILE_DEPTH, row);                                     \
+        _tile_loadd(weights, w, word_row);                                                         \
+        _tile_dpbf16ps(0, pixels, weights);                                                        \
+        if (columns > 1) {                                                                         \
+            _tile_loadd(weights, w + column, word_row);                                            \
+            _tile_dpbf16ps(1, pixels, weights);                                                    \
+        }                                                                                          \
+        if (columns > 2) {                                                                         \
+            _tile_loadd(weights, w + 2 * column, word_row);                                        \
+            _tile_dpbf16ps(2, pixels, weights);                                                    \
+        }                                                                                          \
+    } while (0)
+
 /* sums of a block of pixels with up to three tiles of output channels, into `sums` */
 static inline __attribute__((always_inline)) void multiply(const uint16_t *in, uint32_t channels,
-                                                           const uint16_t *weights,
-                                                           uint32_t columns, float *sums)
+                                                           const uint16_t *first, uint32_t columns,
+                                                           float *sums)
 {
     const uint32_t whole = channels / TILE_DEPTH;
     const size_t row = channels * sizeof(uint16_t),
@@ -87,32 +105,10 @@ static inline __attribute__((always_inline)) void multiply(const uint16_t *in, u
     _tile_zero(1);
     _tile_zero(2);
     for (uint32_t k = 0; k < whole; k++) {
-        const uint16_t *w = weights + (size_t)k * TILE_HALVES;
-        _tile_loadd(3, in + (size_t)k * TILE_DEPTH, row);
-        _tile_loadd(5, w, word_row);
-        _tile_dpbf16ps(0, 3, 5);
-        if (columns > 1) {
-            _tile_loadd(5, w + column, word_row);
-            _tile_dpbf16ps(1, 3, 5);
-        }
-        if (columns > 2) {
-            _tile_loadd(5, w + 2 * column, word_row);
-            _tile_dpbf16ps(2, 3, 5);
-        }
+        ADD_PRODUCTS(3, 5, k);
     }
     if (channels % TILE_DEPTH) {
-        const uint16_t *w = weights + (size_t)whole * TILE_HALVES;
-        _tile_loadd(4, in + (size_t)whole * TILE_DEPTH, row);
-        _tile_loadd(6, w, word_row);
-        _tile_dpbf16ps(0, 4, 6);
-        if (columns > 1) {
-            _tile_loadd(6, w + column, word_row);
-            _tile_dpbf16ps(1, 4, 6);
-        }
-        if (columns > 2) {
-            _tile_loadd(6, w + 2 * column, word_row);
-            _tile_dpbf16ps(2, 4, 6);
-        }
+        ADD_PRODUCTS(4, 6, whole);
     }
     _tile_stored(0, sums, GROUP * word_row);
     if (columns > 1) {

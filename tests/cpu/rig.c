@@ -35,6 +35,26 @@ void rig_close(rig *r)
     r->backend->call->destroy(r->backend);
 }
 
+void rig_run_out_of_memory(const backend_params *params)
+{
+    bool failed = true;
+    for (size_t n = 1; failed; n++) {
+        test_allocator a;
+        test_allocator_init(&a, n);
+        backend_params p = *params;
+        p.alloc = &a.alloc;
+        backend *b = NULL;
+        error err = {0};
+        const status s = cpu_backend_create(&p, &b, &err);
+        failed = a.failed;
+        assert_int_equal(s, failed ? STATUS_MEMORY : STATUS_OK);
+        if (b) {
+            b->call->destroy(b);
+        }
+        assert_int_equal(a.live, 0);
+    }
+}
+
 pixels rig_tensor(const rig *r, const float *data)
 {
     const shape s = r->graph->values[r->graph->input].shape;

@@ -19,6 +19,8 @@ typedef struct rig {
 bool rig_open(rig *r, const graph *g, const detector_head *head, vkdet_precision precision,
               uint32_t threads, uint32_t batch, bool keep_all);
 void rig_close(rig *r);
+/* Makes the backend with its first, second, ... allocation failing, until none does. */
+void rig_run_out_of_memory(const backend_params *params);
 /* the input itself as a picture */
 pixels rig_tensor(const rig *r, const float *data);
 /* runs `count` pictures in slot 0 */

@@ -214,22 +214,9 @@ static void test_out_of_memory(void **state)
 {
     fixture *f = *state;
     for (int keep_all = 0; keep_all < 2; keep_all++) {
-        bool failed = true;
-        for (size_t n = 1; failed; n++) {
-            test_allocator a;
-            test_allocator_init(&a, n);
-            backend_params p = params_of(f, &a.alloc, 2);
-            p.keep_all = keep_all;
-            backend *b = NULL;
-            error err = {0};
-            const status s = cpu_backend_create(&p, &b, &err);
-            failed = a.failed;
-            assert_int_equal(s, failed ? STATUS_MEMORY : STATUS_OK);
-            if (b) {
-                b->call->destroy(b);
-            }
-            assert_int_equal(a.live, 0);
-        }
+        backend_params p = params_of(f, &allocator_default, 2);
+        p.keep_all = keep_all;
+        rig_run_out_of_memory(&p);
     }
 }
 

@@ -442,22 +442,7 @@ static void test_chains_out_of_memory(void **state)
     rig r;
     assert_true(rig_open(&r, g, NULL, VKDET_PRECISION_FP32, 2, 1, false));
     rig_close(&r);
-    bool failed = true;
-    for (size_t n = 1; failed; n++) {
-        test_allocator a;
-        test_allocator_init(&a, n);
-        backend_params p = r.params;
-        p.alloc = &a.alloc;
-        backend *b = NULL;
-        error err = {0};
-        const status s = cpu_backend_create(&p, &b, &err);
-        failed = a.failed;
-        assert_int_equal(s, failed ? STATUS_MEMORY : STATUS_OK);
-        if (b) {
-            b->call->destroy(b);
-        }
-        assert_int_equal(a.live, 0);
-    }
+    rig_run_out_of_memory(&r.params);
     graph_destroy(g);
 }
 
