@@ -34,7 +34,8 @@ static void test_every_module(void **state)
             uint32_t *code = specialize(&allocator_default, m, values, count, &bytes);
             assert_non_null(code);
             assert_memory_equal(code, m->code, 5 * sizeof *code);
-            if (!strstr(m->name, "_matrix_")) { /* how long a matrix is the driver alone knows */
+            /* how long a matrix is the driver alone knows */
+            if (!strstr(m->name, "_nv") && !strstr(m->name, "_khr")) {
                 assert_constant(m->name, code, bytes / sizeof *code);
             }
             memory_release(&allocator_default, code);
