@@ -119,6 +119,7 @@ typedef struct plan_target {
     uint32_t max_groups[3];    /* 0: 65535 */
     plan_vendor vendor;
     uint32_t subgroup_size; /* 0: unknown */
+    bool broadcasts;        /* within a subgroup, which then has four lanes at least */
     bool has_fp16;          /* arithmetic and 16-bit storage, enabled on the device */
     struct {
         uint32_t m, n, k;

@@ -11,6 +11,9 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
+#ifdef SHARED_WEIGHTS
+#extension GL_KHR_shader_subgroup_ballot : require
+#endif
 #include "shaders/interface.h"
 #include "common.glsl"
 #include "conv2d_multiply.glsl"
@@ -26,6 +29,26 @@ layout(push_constant) uniform push_block
 #include "conv2d_branch.glsl"
 
 vec4 acc[BLOCKS * TILES];
+
+/* The weights of four input channels, `step` apart, which all invocations read alike. With
+ * SHARED_WEIGHTS each of four neighbours reads one of them and hands it on: for drivers on the
+ * processor, to which a load costs as much for all lanes alike as for each its own. The flow here
+ * is uniform, and a subgroup has four lanes at least. */
+void read_weights(uint at, uint step, out vec4 w[4])
+{
+#ifdef SHARED_WEIGHTS
+    vec4 own = weights4[at + (gl_SubgroupInvocationID & 3u) * step];
+    w[0] = subgroupBroadcast(own, 0);
+    w[1] = subgroupBroadcast(own, 1);
+    w[2] = subgroupBroadcast(own, 2);
+    w[3] = subgroupBroadcast(own, 3);
+#else
+    [[unroll]] for (uint i = 0; i < 4; ++i)
+    {
+        w[i] = weights4[at + i * step];
+    }
+#endif
+}
 
 void main()
 {
@@ -65,11 +88,11 @@ void main()
         [[unroll]] for (uint b = 0; b < BLOCKS; ++b)
         {
             uint at = kernel4 + s * 4 * own_blocks + min(block + b, own_blocks - 1);
-            vec4 w0 = weights4[at], w1 = weights4[at + own_blocks];
-            vec4 w2 = weights4[at + 2 * own_blocks], w3 = weights4[at + 3 * own_blocks];
+            vec4 w[4];
+            read_weights(at, own_blocks, w);
             [[unroll]] for (uint t = 0; t < TILES; ++t)
             {
-                acc[b * TILES + t] = multiply(v[t], w0, w1, w2, w3, acc[b * TILES + t]);
+                acc[b * TILES + t] = multiply(v[t], w[0], w[1], w[2], w[3], acc[b * TILES + t]);
             }
         }
     }

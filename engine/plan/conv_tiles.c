@@ -60,6 +60,9 @@ static const shape_list software_pooled = {2, true, 2, 6, {
 static const shape_list software_shapes = {1.3, true, 3, 9, {
     {2, 4, 2}, {2, 8, 2}, {2, 4, 1}, {1, 4, 1}, {4, 4, 2}, {2, 8, 4}, {2, 4, 4}, {2, 2, 4},
     {4, 2, 2}}};
+/* of narrow vectors, without registers for more: the first always */
+static const shape_list narrow_shapes = {1, true, 1, 5, {
+    {2, 4, 1}, {2, 4, 2}, {1, 4, 1}, {2, 2, 1}, {2, 8, 2}}};
 static const shape_list software_rows = {1.2, true, 3, 8, {
     {1, 8, 4}, {1, 8, 2}, {1, 8, 1}, {1, 16, 2}, {1, 4, 2}, {1, 4, 4}, {1, 16, 1}, {1, 4, 1}}};
 /* clang-format on */
@@ -67,10 +70,17 @@ static const shape_list software_rows = {1.2, true, 3, 8, {
 enum { MAX_ROW_CELLS = 20, MAX_LANE_BITS = 4, INVOCATIONS = 64, LINE_BYTES = 128 };
 enum { ANY_PIXELS = 8 }; /* the code of an exponential for each: enough to compile */
 
-static const shape_list *shapes_for(plan_vendor vendor, const convolution *c)
+static bool is_narrow(const plan_target *t)
 {
-    if (vendor == VENDOR_SOFTWARE) {
+    enum { NARROW = 4 };
+    return t->vendor == VENDOR_SOFTWARE && t->subgroup_size && t->subgroup_size <= NARROW;
+}
+
+static const shape_list *shapes_for(const plan_target *t, const convolution *c)
+{
+    if (t->vendor == VENDOR_SOFTWARE) {
         return conv_is_pointwise(c) ? &software_rows
+               : is_narrow(t)       ? &narrow_shapes
                : c->pool            ? &software_pooled
                                     : &software_shapes;
     }
@@ -88,14 +98,12 @@ static uint32_t row_cells(const window *w, const tile *t)
  * processor of narrow vectors has no registers for that. */
 uint32_t tile_row_reuse(const plan_target *target, const convolution *c, const tile *t)
 {
-    enum { MAX_TAPS = 4, NARROW = 4 };
+    enum { MAX_TAPS = 4 };
     uint32_t cells = row_cells(&c->window, t), taps = c->window.kernel_w;
     if (cells > MAX_ROW_CELLS || cells > t->width * taps) {
         return 0;
     }
-    bool narrow = target->vendor == VENDOR_SOFTWARE && target->subgroup_size &&
-                  target->subgroup_size <= NARROW;
-    return taps > MAX_TAPS || narrow ? 1 : 2;
+    return taps > MAX_TAPS || is_narrow(target) ? 1 : 2;
 }
 
 static uint64_t idle_blocks(const convolution *c, uint32_t step)
@@ -189,7 +197,7 @@ uint32_t tiles_list(const plan_options *options, const convolution *c, tile out[
     tile all[2 * MAX_SHAPES];
     uint32_t count = 0;
     const machine *m = &machines[options->target.vendor];
-    const shape_list *from = shapes_for(options->target.vendor, c);
+    const shape_list *from = shapes_for(&options->target, c);
     for (uint32_t i = 0; i < from->count; i++) {
         const tile_shape *s = &from->shapes[i];
         uint32_t widest = widest_lanes(c, s->blocks);

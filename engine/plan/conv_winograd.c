@@ -262,7 +262,9 @@ static status emit_product(builder *b, const band *o)
     struct winograd_product_push push = {
         .tiles = o->tiles, .input_blocks = o->t->inputs / 4, .blocks = o->t->blocks};
     plan_step *step;
-    status s = begin_step(b, c, "winograd_product", &step);
+    const bool shares = b->target.vendor == VENDOR_SOFTWARE && b->target.broadcasts;
+    const char *shader = shares ? "winograd_product_shared" : "winograd_product";
+    status s = begin_step(b, c, shader, &step);
     if (s != STATUS_OK) {
         return s;
     }

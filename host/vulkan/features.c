@@ -170,6 +170,8 @@ status features_query(const vulkan_instance *v, physical_device *p,
         .fp16 = has.fp16.shaderFloat16,
         .storage16 = has.storage16.storageBuffer16BitAccess,
         .subgroup_size = subgroup.subgroupSize,
+        .broadcast = subgroup.supportedOperations & VK_SUBGROUP_FEATURE_BALLOT_BIT &&
+                     subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT,
     };
     const bool on = matrix == MATRIX_API_KHR  ? has.matrix.khr.cooperativeMatrix
                     : matrix == MATRIX_API_NV ? has.matrix.nv.cooperativeMatrix

@@ -28,6 +28,7 @@ typedef struct device_features {
     matrix_shape shapes[FEATURES_MAX_SHAPES]; /* of subgroup scope, without saturation */
     uint32_t shape_count;
     uint32_t subgroup_size;
+    bool broadcast; /* within a subgroup, in compute */
 } device_features;
 
 struct vulkan_instance;

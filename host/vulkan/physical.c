@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { BROADCASTING_LANES = 4 }; /* shaders/winograd_product.comp */
 enum { PUSH_BYTES = PLAN_MAX_PUSH * 4, NEEDED_INVOCATIONS = 128, NEEDED_SHARED_BYTES = 16384 };
 
 static void driver_describe(const vulkan_instance *v, physical_device *p)
@@ -257,6 +258,7 @@ void vulkan_device_target(const vulkan_instance *v, uint32_t index, plan_target 
     const matrix_shape matrix = features_half_matrix(f);
     out->vendor = vendor_of(&v->devices[index].properties);
     out->subgroup_size = f->subgroup_size;
+    out->broadcasts = f->broadcast && f->subgroup_size >= BROADCASTING_LANES;
     out->has_fp16 = f->fp16 && f->storage16;
     out->matrix.m = matrix.m;
     out->matrix.n = matrix.n;
