@@ -71,9 +71,9 @@ layout(push_constant) uniform push_block
 };
 #include "conv2d_branch.glsl"
 
-layout(std430, set = 0, binding = BINDING_WEIGHTS) readonly buffer weights_as_numbers
+layout(std430, set = 0, binding = BINDING_WEIGHTS) readonly buffer weights_in_eights
 {
-    float16_t weight_numbers[];
+    uvec4 weight_eights[]; /* eight halves each: so a compiler knows how matrices are aligned */
 };
 layout(std430, set = 0, binding = BINDING_ARENA) readonly buffer arena_in_eights
 {
@@ -128,7 +128,10 @@ uvec4 load_part(int y, int x, uint part, uint image4)
     return v;
 }
 
-/* Part i of the patch in the order of the source, and where it goes. */
+const uint ALL = PLANE * STEP_H * PLANES_W * PARTS;
+
+/* Part i of the patch in the order of the source, and where it goes; zero behind the last one, for
+ * which nothing is loaded either. */
 uvec4 fetch(uint i, ivec2 first, uint image4, out uint to)
 {
     const uint across = NARROW != 0 ? PITCH : PITCH * STEP_W;
@@ -138,7 +141,7 @@ uvec4 fetch(uint i, ivec2 first, uint image4, out uint to)
           column / PLANES_W) *
              PLACE +
          part;
-    int y = first.y + int(row);
+    int y = i < ALL ? first.y + int(row) : -1;
     if (NARROW != 0) {
         int x = first.x + 2 * int(column);
         return uvec4(load_part(y, x, 0, image4).xy, load_part(y, x + 1, 0, image4).xy);
@@ -149,7 +152,6 @@ uvec4 fetch(uint i, ivec2 first, uint image4, out uint to)
 /* `first`: the source pixel of the tile's first tap. Several parts are on their way at once. */
 void fill_patch(ivec2 first, uint image4)
 {
-    const uint ALL = PLANE * STEP_H * (NARROW != 0 ? 1 : STEP_W) * PARTS;
     [[dont_unroll]] for (uint begin = gl_LocalInvocationID.x; begin < ALL;
                          begin += AT_ONCE * gl_WorkGroupSize.x)
     {
@@ -172,8 +174,19 @@ void fill_patch(ivec2 first, uint image4)
 
 /* A subgroup's sums: [row of matrices][pixel of the cells][column of matrices]. */
 SUM acc[SUB_ROWS * PIXELS * SUB_COLUMNS];
-/* and what it multiplies: [row of matrices][row of pixels in the cells][source columns] */
+/* What it multiplies: [row of matrices][row of pixels in the cells][source columns] */
 LEFT left[SUB_ROWS * CELL * LEFTS];
+/* with the right matrices of a step. Each is replaced by the next step's as soon as it has been
+ * multiplied, across the ends of rows and units too, so that multiplying does not wait for it. */
+const uint RIGHTS = SUB_COLUMNS * PIXELS_ACROSS;
+const uint RIGHT_EIGHTS = K / 8 * N;
+RIGHT right[RIGHTS];
+
+/* `step`: where the first of the step's matrices begins */
+void load_right(uint j, uint step)
+{
+    LOAD_RIGHT(right[j], weight_eights, step + j * MATRICES * RIGHT_EIGHTS, K / 8);
+}
 
 /* the matrices of row `reach` of the source under row y of the cells' pixels */
 void load_lefts(uint y, uint reach, uint first_cell, uint deep)
@@ -195,28 +208,29 @@ void load_lefts(uint y, uint reach, uint first_cell, uint deep)
  * next. */
 const bool ROLLS = POOL != 0 && STRIDE_H == 1;
 
-void multiply_row(uint kernel)
+/* `after`: the step that follows those of the row */
+void multiply_row(uint kernel, uint after)
 {
     [[unroll]] for (uint s = 0; s < STEPS; ++s)
     {
-        [[unroll]] for (uint j = 0; j < SUB_COLUMNS * PIXELS_ACROSS; ++j)
+        [[unroll]] for (uint j = 0; j < RIGHTS; ++j)
         {
             uint column = j / PIXELS_ACROSS, own = j % PIXELS_ACROSS;
-            RIGHT right;
-            LOAD_RIGHT(right, weight_numbers, kernel + (j * MATRICES + s * DEEP) * (K * N), K);
             [[unroll]] for (uint m = 0; m < SUB_ROWS * CELL; ++m)
             {
                 [[unroll]] for (uint x = 0; x < CELL / PIXELS_ACROSS; ++x)
                 {
                     uint to = (m * CELL + own + x) * SUB_COLUMNS + column;
-                    acc[to] = MULTIPLY_ADD(left[m * LEFTS + s + x * STRIDE_W], right, acc[to]);
+                    acc[to] = MULTIPLY_ADD(left[m * LEFTS + s + x * STRIDE_W], right[j], acc[to]);
                 }
             }
+            load_right(j, s + 1 < STEPS ? kernel + (s + 1) * DEEP * RIGHT_EIGHTS : after);
         }
     }
 }
 
-void multiply(uint first_cell, uint kernel)
+/* Begins with the right matrices of the first step in place, and ends with those at `next`. */
+void multiply(uint first_cell, uint kernel, uint next)
 {
     [[unroll]] for (uint i = 0; i < SUB_ROWS * PIXELS * SUB_COLUMNS; ++i)
     {
@@ -233,7 +247,10 @@ void multiply(uint first_cell, uint kernel)
             {
                 load_lefts(y, y * STRIDE_H + row, first_cell, deep);
             }
-            multiply_row(kernel + (row * STEPS * DEEP + deep) * (K * N));
+            uint own = kernel + (row * STEPS * DEEP + deep) * RIGHT_EIGHTS;
+            multiply_row(own, row + 1 < KERNEL_H ? own + STEPS * DEEP * RIGHT_EIGHTS
+                              : deep + 1 < DEEP  ? kernel + (deep + 1) * RIGHT_EIGHTS
+                                                 : next);
             if (ROLLS) {
                 [[unroll]] for (uint i = 0; i < SUB_ROWS * LEFTS; ++i)
                 {
@@ -362,6 +379,13 @@ void finish_turn(conv2d_record r, target t, uint turn, uint first_cell, uint fir
     }
 }
 
+/* Where the matrices of a unit's columns begin; those of the last one for units that are none. */
+uint unit_kernel(uint kernel, uint unit)
+{
+    return kernel + min(unit, UNITS - 1) / UNITS_DOWN * (SUB_COLUMNS * PIXELS_ACROSS * MATRICES) *
+                        RIGHT_EIGHTS;
+}
+
 /* Some cell of the tile has pixels that lie outside the map, and is a pooled pixel all the same. */
 bool at_an_edge(target t)
 {
@@ -393,11 +417,16 @@ void main()
     ivec2 first = ivec2(t.first_cell * uvec2(STEP_W, STEP_H)) -
                   ivec2(low_half(push.pad), high_half(push.pad));
     uint source = elements_of(push.branch[branch].source + image * push.source_words, true);
+    uint kernel = t.bias4 + (r.channels + 3) / 4 +
+                  own_group * (COLUMNS / N * PIXELS_ACROSS * MATRICES) * RIGHT_EIGHTS;
+    [[unroll]] for (uint j = 0; j < RIGHTS; ++j)
+    {
+        load_right(j, unit_kernel(kernel, gl_SubgroupID));
+    }
     fill_patch(first, (source + r.source_offset) / 4);
     barrier();
 
     bool apart = POOL != 0 && ((r.flags & CONV2D_MAP) != 0 || at_an_edge(t));
-    uint kernel = 8 * (t.bias4 + (r.channels + 3) / 4);
     [[dont_unroll]] for (uint first_unit = 0; first_unit < UNITS; first_unit += SUBGROUPS)
     {
         uint unit = first_unit + gl_SubgroupID;
@@ -405,7 +434,7 @@ void main()
         uint cell = unit % UNITS_DOWN * (SUB_ROWS * M);
         uint column = own_group * COLUMNS + unit / UNITS_DOWN * (SUB_COLUMNS * N);
         if (busy) {
-            multiply(cell, kernel + column * (PIXELS_ACROSS * MATRICES * K));
+            multiply(cell, unit_kernel(kernel, unit), unit_kernel(kernel, unit + SUBGROUPS));
             if (POOL != 0 && !apart) {
                 pool_sums();
             }
