@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_COMPILERS = 8 };
+enum { MAX_COMPILERS = 16 };
 
 /* What vkCreateComputePipelines wants, by distinct pipeline. */
 typedef struct build {

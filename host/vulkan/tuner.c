@@ -245,11 +245,31 @@ static bool is_refusal(status s)
     return s == STATUS_DEVICE || s == STATUS_LIMIT || s == STATUS_UNSUPPORTED;
 }
 
+/* What takes less of the whole than a change must gain keeps its default: compiling its candidates
+ * would cost the heavy steps theirs. */
+static void leave_light(tuner *t)
+{
+    double all = 0;
+    for (uint32_t i = 0; i < t->count; i++) {
+        all += t->timings[(size_t)i * t->most].median;
+    }
+    for (uint32_t i = 0; i < t->count; i++) {
+        if (t->timings[(size_t)i * t->most].median < MARGIN * all) {
+            t->choices[i] = 0;
+        }
+    }
+}
+
+/* Quick compares the two best guesses for every step (of two families, where two are near each
+ * other), further ones only where there is something to gain. */
 static status try_plan(tuner *t, uint32_t k, error *err)
 {
     const uint64_t began = clock_ns();
     error why = {0};
     choices_at(t, k);
+    if (k > 1 && t->params->how != VKDET_TUNE_FULL) {
+        leave_light(t);
+    }
     status s = session_run(t, k == 0, &why);
     if (!s) {
         s = measure(t, &why);
