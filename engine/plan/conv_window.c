@@ -175,13 +175,16 @@ static double tile_cost(const builder *b, const convolution *c, const uint32_t *
 /* --- candidates --- */
 
 /* Matrices of a subgroup down and across, and subgroups. Eight and sixteen sums a subgroup are the
- * registers of a lane that a GPU has for them; a processor's driver unrolls all of it, for seconds,
- * and gets few. */
+ * registers of a lane that a GPU has for them; where there is little to compute, a picture alone in
+ * its small maps, more subgroups with fewer sums end sooner. A processor's driver unrolls all of
+ * it, for seconds, and gets few. */
 typedef struct share {
     uint32_t rows, columns, subgroups;
 } share;
-static const share pooled_shares[] = {{1, 4, 4}, {1, 2, 4}, {1, 2, 8}, {2, 2, 4}, {1, 4, 2}};
-static const share plain_shares[] = {{4, 4, 4}, {2, 4, 4}, {4, 2, 4}, {2, 2, 8}, {4, 1, 4}};
+static const share pooled_shares[] = {{1, 4, 4}, {1, 2, 4}, {1, 2, 8},
+                                      {2, 2, 4}, {1, 4, 2}, {1, 1, 4}};
+static const share plain_shares[] = {{4, 4, 4}, {2, 4, 4}, {4, 2, 4},
+                                     {2, 2, 8}, {4, 1, 4}, {1, 1, 4}};
 static const share software_shares[] = {{1, 1, 4}, {1, 2, 2}};
 
 /* The best tile for such a share: its cells divide the map evenly. */
@@ -237,7 +240,7 @@ static bool share_fits(const builder *b, const convolution *c, const share *s)
  * best of both early: where most of the matrices' rows are cells. */
 static void propose_window(const builder *b, const convolution *c, conv_candidates *out)
 {
-    enum { MOST = 5 };
+    enum { MOST = 6 };
     const bool software = b->target.vendor == VENDOR_SOFTWARE;
     const share *shares = software ? software_shares : c->pool ? pooled_shares : plain_shares;
     const size_t few = sizeof software_shares / sizeof *shares;
