@@ -200,6 +200,34 @@ static void test_timeout(void **state)
     network_off_shim(&n);
 }
 
+/* A GPU is asked for a while before the thread sleeps, a software driver is not. */
+static void test_asking(void **state)
+{
+    (void)state;
+    for (int gpu = 0; gpu < 2; gpu++) {
+        error err = {0};
+        detector_head head;
+        network n = {0};
+        pixels image = picture(0, 50, 60);
+        const backend_request request = {&image, 1, every};
+        shim.device_copies = rig.device + 1;
+        shim.device_types[rig.device] =
+            gpu ? VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU : VK_PHYSICAL_DEVICE_TYPE_CPU;
+        network_on_shim(&n);
+        detector(&n, &head);
+        assert_status_ok(network_open(&n, &err), err);
+        assert_status_ok(n.backend->call->submit(n.backend, 0, &request, &err), err);
+        const size_t waits = shim.waits;
+        shim.timeout = true;
+        assert_int_equal(n.backend->call->wait(n.backend, 0, UINT64_MAX, &err), STATUS_TIMEOUT);
+        assert_true(gpu ? shim.waits > waits + 2 : shim.waits == waits + 1);
+        shim.timeout = false;
+        assert_status_ok(n.backend->call->wait(n.backend, 0, UINT64_MAX, &err), err);
+        assert_true(result_of(&n, 0, 0).count > 0);
+        network_off_shim(&n);
+    }
+}
+
 /* Every kind of memory gives the same results; the bill is what was allocated, and stated before.
  */
 static void test_memory_kinds(void **state)
@@ -382,6 +410,7 @@ int main(void)
         cmocka_unit_test(test_timeout),         cmocka_unit_test(test_memory_kinds),
         cmocka_unit_test(test_steady_state),    cmocka_unit_test(test_growth),
         cmocka_unit_test(test_limits),          cmocka_unit_test(test_two_sessions),
+        cmocka_unit_test(test_asking),
     };
     return cmocka_run_group_tests(tests, setup, rig_teardown);
 }
