@@ -8,9 +8,12 @@ vkdet=$1
 model=$2
 picture=$3
 shift 3
-[ $# -gt 0 ] || for device in $("$vkdet" devices | sed -n 's/^\(vulkan:[0-9]*\|cpu\|reference\) .*/\1/p'); do
-    set -- "$@" "$device"
-done
+if [ $# -eq 0 ]; then
+    all=$("$vkdet" devices) || { echo "cold.sh: $vkdet devices failed" >&2; exit 1; }
+    for device in $(printf '%s\n' "$all" | sed -n 's/^\(vulkan:[0-9]*\|cpu\|reference\) .*/\1/p'); do
+        set -- "$@" "$device"
+    done
+fi
 cache=$(mktemp -d)
 trap 'rm -rf "$cache"' EXIT
 export XDG_CACHE_HOME="$cache"

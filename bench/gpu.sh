@@ -115,12 +115,13 @@ export XDG_CACHE_HOME
 result=0
 omitted=''
 
-# ours PROGRAM ARGUMENT...: with the libraries of a packed folder, which python must not get, and within the time
+# ours PROGRAM ARGUMENT...: with the libraries of a packed folder, which python must not get, and within the time. In the
+# foreground: an interrupt must reach what runs, which would go on using the device.
 ours() {
     if [ -d "$build/lib" ]; then
-        LD_LIBRARY_PATH=$build/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} timeout "$(($(left) + 5))" "$@"
+        LD_LIBRARY_PATH=$build/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} timeout --foreground "$(($(left) + 5))" "$@"
     else
-        timeout "$(($(left) + 5))" "$@"
+        timeout --foreground "$(($(left) + 5))" "$@"
     fi
 }
 
@@ -180,7 +181,7 @@ torch_rows() {
         printf 'outputs %s\n' "$out/outputs" | ours "$worker" "$container" reference fp32 1 "$out/tensor" >/dev/null
         set -- "$@" --check "$out/outputs" --tensor "$out/tensor"
     fi
-    timeout "$(left)" "$python" "$here/bench/peers/torch_peer.py" "$@" 2>"$out/torch.err" | tee "$out/torch.txt" || true
+    timeout --foreground "$(left)" "$python" "$here/bench/peers/torch_peer.py" "$@" 2>"$out/torch.err" | tee "$out/torch.txt" || true
     [ -s "$out/torch.json" ] || { tail -n 5 "$out/torch.err" >&2; echo "gpu.sh: no rows of torch" >&2; }
 }
 

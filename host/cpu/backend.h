@@ -51,6 +51,9 @@ typedef struct cpu_backend {
 /* cores that this process may use, at least 1 */
 uint32_t cpu_cores(void);
 
+/* a dnnl_cpu_isa_t, that oneDNN uses here or a larger one that includes it */
+bool cpu_has_isa(int isa);
+
 /* with the functions of oneDNN to call */
 status cpu_backend_create_with(const backend_params *params, const onednn_calls *call,
                                backend **out, error *err);

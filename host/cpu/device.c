@@ -1,13 +1,10 @@
 /* What the CPU calls itself, which instructions oneDNN uses on it, and how many cores there are. */
 #include "host/cpu/backend.h"
+#include "host/processors.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#if defined(__linux__)
-#include <sched.h>
-#endif
 #if defined(VKDET_CPU_X86)
 #include <cpuid.h>
 #endif
@@ -35,40 +32,40 @@ static void cpu_name(char name[64])
 #endif
 }
 
+/* An instruction set's number has the bits of those that it includes, in versions of oneDNN that
+ * know more of them as well. */
+bool cpu_has_isa(int isa)
+{
+    return ((int)dnnl_get_effective_cpu_isa() & isa) == isa;
+}
+
 static const char *isa_name(void)
 {
-    switch ((int)dnnl_get_effective_cpu_isa()) {
-    case dnnl_cpu_isa_sse41:
-        return "SSE4.1";
-    case dnnl_cpu_isa_avx:
-        return "AVX";
-    case dnnl_cpu_isa_avx2:
-        return "AVX2";
-    case dnnl_cpu_isa_avx2_vnni:
-        return "AVX2 VNNI";
-    case dnnl_cpu_isa_avx512_core:
-        return "AVX-512";
-    case dnnl_cpu_isa_avx512_core_vnni:
-        return "AVX-512 VNNI";
-    case dnnl_cpu_isa_avx512_core_bf16:
-        return "AVX-512 bf16";
-    case dnnl_cpu_isa_avx512_core_amx:
-        return "AVX-512 AMX bf16";
-    default:
-        return "plain";
+    static const struct {
+        int isa;
+        const char *name;
+    } largest_first[] = {
+        {dnnl_cpu_isa_avx512_core_amx, "AVX-512 AMX bf16"},
+        {dnnl_cpu_isa_avx512_core_bf16, "AVX-512 bf16"},
+        {dnnl_cpu_isa_avx512_core_vnni, "AVX-512 VNNI"},
+        {dnnl_cpu_isa_avx512_core, "AVX-512"},
+        {dnnl_cpu_isa_avx2_vnni, "AVX2 VNNI"},
+        {dnnl_cpu_isa_avx2, "AVX2"},
+        {dnnl_cpu_isa_avx, "AVX"},
+        {dnnl_cpu_isa_sse41, "SSE4.1"},
+    };
+    for (size_t i = 0; i < sizeof largest_first / sizeof *largest_first; i++) {
+        if (cpu_has_isa(largest_first[i].isa)) {
+            return largest_first[i].name;
+        }
     }
+    return "plain";
 }
 
 uint32_t cpu_cores(void)
 {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-#if defined(__linux__)
-    cpu_set_t allowed;
-    if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) {
-        cores = CPU_COUNT(&allowed);
-    }
-#endif
-    return cores < 1 ? 1 : cores > CPU_MAX_THREADS ? CPU_MAX_THREADS : (uint32_t)cores;
+    const uint32_t cores = processors_allowed();
+    return cores > CPU_MAX_THREADS ? CPU_MAX_THREADS : cores;
 }
 
 void cpu_device_describe(vkdet_device_info *out)
@@ -87,11 +84,5 @@ void cpu_device_describe(vkdet_device_info *out)
  * slower than fp32: only the instruction counts. */
 bool cpu_has_bf16(void)
 {
-    switch ((int)dnnl_get_effective_cpu_isa()) {
-    case dnnl_cpu_isa_avx512_core_bf16:
-    case dnnl_cpu_isa_avx512_core_amx:
-        return true;
-    default:
-        return false;
-    }
+    return cpu_has_isa(dnnl_cpu_isa_avx512_core_bf16);
 }

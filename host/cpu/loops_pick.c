@@ -1,4 +1,5 @@
 /* Which of the compiled loops this CPU can run. */
+#include "host/cpu/backend.h"
 #include "host/cpu/loops.h"
 #include "host/cpu/onednn.h"
 #include "host/cpu/separable.h"
@@ -48,7 +49,7 @@ const separable *separable_pick(void)
 const pointwise_halves *pointwise_halves_pick(void)
 {
 #if defined(VKDET_CPU_AMX)
-    if (dnnl_get_effective_cpu_isa() == dnnl_cpu_isa_avx512_core_amx) {
+    if (cpu_has_isa(dnnl_cpu_isa_avx512_core_amx)) {
         return &pointwise_amx;
     }
 #endif

@@ -6,14 +6,15 @@
  * runs its pipelines so; as soon as one takes as long as compiling does, threads help with those
  * that are left, each on a device, and so a queue, of its own. What they compile the session's
  * device finds in the cache that the driver keeps for all of them. Where that is switched off,
- * their work is lost, and the session has what it would have had without. */
+ * their work is lost. What a thread fails to compile, for want of memory or of threads for its
+ * device, is compiled when it first runs, as without this. */
 #include "host/clock.h"
+#include "host/processors.h"
 #include "host/vulkan/check.h"
 #include "host/vulkan/session.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <unistd.h>
 
 enum { MAX_HELPERS = 7 };
 
@@ -136,8 +137,8 @@ status compile_ahead(const vulkan_instance *v, uint32_t index, const backend_par
                .allocating = PTHREAD_MUTEX_INITIALIZER};
     atomic_init(&a.next, 0);
     helper helpers[MAX_HELPERS];
-    const long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    const uint32_t most = processors - 1 < MAX_HELPERS ? (uint32_t)(processors - 1) : MAX_HELPERS;
+    const uint32_t processors = processors_allowed();
+    const uint32_t most = processors - 1 < MAX_HELPERS ? processors - 1 : MAX_HELPERS;
     uint32_t started = 0, pipeline;
     status code = STATUS_OK;
     if (processors < 2 || s->pipes.unique_count < 2) {
@@ -160,8 +161,9 @@ status compile_ahead(const vulkan_instance *v, uint32_t index, const backend_par
     atomic_store(&a.next, s->pipes.unique_count); /* after a failure nobody goes on */
     for (uint32_t i = 0; i < started; i++) {
         (void)pthread_join(helpers[i].thread, NULL);
-        if (!code && helpers[i].code) {
-            code = error_set(err, helpers[i].code, "%s", helpers[i].err.text);
+        if (helpers[i].code) {
+            log_write(s->log, LOG_compiled_ahead, "%s: a thread that helped stopped: %s",
+                      s->dev.physical->properties.deviceName, helpers[i].err.text);
         }
     }
     if (started) {

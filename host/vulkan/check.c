@@ -24,6 +24,7 @@ const char *vulkan_result_name(VkResult r)
         NAME(VK_ERROR_FRAGMENTED_POOL)
         NAME(VK_ERROR_OUT_OF_POOL_MEMORY)
         NAME(VK_ERROR_FRAGMENTATION)
+        NAME(VK_ERROR_UNKNOWN)
         NAME(VK_ERROR_INVALID_SHADER_NV)
 #undef NAME
     default:

@@ -1,6 +1,7 @@
 /* Pipelines of a plan. */
 #include "host/vulkan/pipelines.h"
 
+#include "host/processors.h"
 #include "host/vulkan/check.h"
 #include "host/vulkan/specialize.h"
 #include "shaders/interface.h"
@@ -10,7 +11,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { MAX_COMPILERS = 16 };
 
@@ -200,7 +200,7 @@ static status compile_all(device *d, VkPipelineCache cache, const build *b, pipe
     atomic_init(&c.next, 0);
     atomic_init(&c.failure, VK_SUCCESS);
     pthread_t threads[MAX_COMPILERS - 1];
-    const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    const uint32_t processors = processors_allowed();
     uint32_t started = 0;
     while (started + 1 < MAX_COMPILERS && started + 1 < c.count && started + 1 < processors &&
            pthread_create(&threads[started], NULL, compile_some, &c) == 0) {

@@ -1,10 +1,10 @@
 /* Pipelines compiled ahead by threads on devices of their own: whatever the driver, and whether or
- * not it has them in its cache. The session computes what it would have computed; whatever fails in
- * whichever thread is one clear status, and nothing is left behind. */
+ * not it has them in its cache. The session computes what it would have computed, also where a
+ * thread that helps fails; what fails on the session's own device is one clear status; nothing is
+ * left behind. */
+#include "host/processors.h"
 #include "tests/vulkan/judge.h"
 #include "tests/vulkan/shim.h"
-
-#include <unistd.h>
 
 enum { ANCHORS = 8, CLASSES = 2, MOST = 400, AT_ONCE = 0 };
 
@@ -40,11 +40,26 @@ static status ahead(network *n, error *err)
 
 static bool one_processor(const char *test)
 {
-    const bool one = sysconf(_SC_NPROCESSORS_ONLN) < 2;
+    const bool one = processors_allowed() < 2;
     if (one) {
         print_message("SKIPPED %s: needs a second processor\n", test);
     }
     return one;
+}
+
+static void assert_detects(network *n)
+{
+    error err = {0};
+    float input[ANCHORS * (4 + CLASSES)] = {0};
+    backend_result result = {0};
+    for (uint32_t i = 0; i < ANCHORS; i++) {
+        input[i * (4 + CLASSES)] = 64.0f * (float)i; /* far from one another */
+        input[i * (4 + CLASSES) + 4] = 0.5f;
+    }
+    const pixels image = network_tensor(n, input);
+    assert_status_ok(network_run(n, &image, 1, &every, &err), err);
+    assert_status_ok(n->backend->call->result(n->backend, 0, 0, &result, &err), err);
+    assert_int_equal(result.count, ANCHORS);
 }
 
 static void test_detects(void **state)
@@ -53,14 +68,8 @@ static void test_detects(void **state)
     error err = {0};
     detector_head head;
     network n;
-    float input[ANCHORS * (4 + CLASSES)] = {0};
-    backend_result result = {0};
     if (one_processor(__func__)) {
         skip();
-    }
-    for (uint32_t i = 0; i < ANCHORS; i++) {
-        input[i * (4 + CLASSES)] = 64.0f * (float)i; /* far from one another */
-        input[i * (4 + CLASSES) + 4] = 0.5f;
     }
     open_network(&n, &allocator_default, &head);
     const backend_memory before = {.device_bytes = session_behind(&n)->dev.device_bytes};
@@ -68,10 +77,7 @@ static void test_detects(void **state)
     assert_status_ok(ahead(&n, &err), err);
     assert_int_equal(rig_logged("compiled-ahead"), 1);
     assert_int_equal(session_behind(&n)->dev.device_bytes, before.device_bytes);
-    const pixels image = network_tensor(&n, input);
-    assert_status_ok(network_run(&n, &image, 1, &every, &err), err);
-    assert_status_ok(n.backend->call->result(n.backend, 0, 0, &result, &err), err);
-    assert_int_equal(result.count, ANCHORS);
+    assert_detects(&n);
     network_off_shim(&n);
 }
 
@@ -93,7 +99,7 @@ static void test_patience(void **state)
 
 static void fail_calls(VkResult code, status expected, bool all_later)
 {
-    size_t failures = 0, survived = 0;
+    size_t failures = 0;
     const char *failed = "";
     for (size_t at = 1; at < MOST && failed; at++) {
         error err = {0};
@@ -114,13 +120,16 @@ static void fail_calls(VkResult code, status expected, bool all_later)
         }
         assert_true(s == STATUS_OK || (failed && err.text[0]));
         failures += failed != NULL;
-        survived += failed && s == STATUS_OK; /* other memory was there */
         shim.fail_at = 0;
+        shim.fail_on = false;
+        if (s == STATUS_OK) { /* other memory was there, or a thread that helps failed */
+            assert_detects(&n);
+        }
         network_off_shim(&n);
         assert_int_equal(counted.live, 0);
     }
     assert_null(failed);
-    assert_true(failures > 20 && survived < failures / 2);
+    assert_true(failures > 20);
 }
 
 static void test_failing_calls(void **state)
@@ -151,7 +160,12 @@ static void test_failing_allocations(void **state)
         counted.fail_at = counted.allocations + at;
         const status s = ahead(&n, &err);
         failed = counted.failed;
-        assert_int_equal(s, failed ? STATUS_MEMORY : STATUS_OK);
+        counted.fail_at = 0;
+        if (s == STATUS_OK) { /* a thread that helps failed, or nobody did */
+            assert_detects(&n);
+        } else {
+            assert_true(failed && s == STATUS_MEMORY);
+        }
         failures += failed;
         network_off_shim(&n);
         assert_int_equal(counted.live, 0);
