@@ -66,7 +66,7 @@ class Server:
 
     def ask(self, method, path, body=None, headers=None):
         """(status, headers, bytes) of one request on a connection of its own."""
-        connection = http.client.HTTPConnection(self.address, timeout=60)
+        connection = http.client.HTTPConnection(self.address, timeout=600)
         try:
             connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
