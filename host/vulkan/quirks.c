@@ -20,8 +20,7 @@ static const char amd_matrix[] =
 
 static const char constants_stay[] =
     "the driver unrolls no loop whose bound is a specialization constant, and keeps arrays that "
-    "such "
-    "a loop indexes in memory (its optimizer never sees the constants as known)";
+    "such a loop indexes in memory (its optimizer never sees the constants as known)";
 
 static const char compiles_late[] =
     "the driver compiles a pipeline when it first runs, one after the other";

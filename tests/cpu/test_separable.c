@@ -98,11 +98,8 @@ static void expect_product(const separable *s, const product *p, bool clamps)
     free(part);
 }
 
-static void test_pointwise(void **state)
+static product *product_make(void)
 {
-    (void)state;
-    static const uint32_t channels[] = {1, 3, 4, 8, 12, 16, 17, 24, 40, 48, 50, 64, 67};
-    const size_t kinds = sizeof channels / sizeof *channels;
     product *p = malloc(sizeof *p);
     assert_non_null(p);
     test_random random = test_random_seed(SEED);
@@ -110,6 +107,15 @@ static void test_pointwise(void **state)
     fill(&random, p->weights, MOST_CHANNELS * MOST_CHANNELS);
     fill(&random, p->bias, MOST_CHANNELS);
     fill(&random, p->added, MOST_PIXELS * MOST_CHANNELS);
+    return p;
+}
+
+static void test_pointwise(void **state)
+{
+    (void)state;
+    static const uint32_t channels[] = {1, 3, 4, 8, 12, 16, 17, 24, 40, 48, 50, 64, 67};
+    const size_t kinds = sizeof channels / sizeof *channels;
+    product *p = product_make();
     for (size_t s = 0; s < set_count; s++) {
         for (size_t i = 0; i < kinds * kinds; i++) {
             for (size_t count = 1; count <= MOST_PIXELS; count += 4) {
@@ -214,13 +220,7 @@ static void test_pointwise_halves(void **state)
         skip();
         return;
     }
-    product *p = malloc(sizeof *p);
-    assert_non_null(p);
-    test_random random = test_random_seed(SEED);
-    fill(&random, p->x, MOST_PIXELS * MOST_CHANNELS);
-    fill(&random, p->weights, MOST_CHANNELS * MOST_CHANNELS);
-    fill(&random, p->bias, MOST_CHANNELS);
-    fill(&random, p->added, MOST_PIXELS * MOST_CHANNELS);
+    product *p = product_make();
     for (size_t i = 0; i < sizeof ins / sizeof *ins; i++) {
         for (size_t o = 0; o < sizeof outs / sizeof *outs; o++) {
             for (size_t count = 1; count <= MOST_PIXELS; count += 4) {

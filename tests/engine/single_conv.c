@@ -23,3 +23,14 @@ void single_free(single *s)
     plan_destroy(s->plan);
     graph_destroy(s->b.g);
 }
+
+const plan_step *single_step(const plan *p)
+{
+    for (size_t i = 0; i < p->step_count; i++) {
+        if (p->steps[i].kernel == KERNEL_CONV2D) {
+            return &p->steps[i];
+        }
+    }
+    fail_msg("no convolution");
+    return p->steps;
+}

@@ -16,6 +16,8 @@ single single_make(uint32_t side, uint32_t inputs, uint32_t outputs, conv_option
                    plan_options options);
 /* another plan of the same network */
 void single_plan(single *s, plan_options options);
+/* the first convolution of such a plan */
+const plan_step *single_step(const plan *p);
 void single_free(single *s);
 
 #endif

@@ -26,17 +26,6 @@ static void plan_again(single *s, plan_options options, uint8_t choice)
     single_plan(s, options);
 }
 
-static const plan_step *conv_step(const plan *p)
-{
-    for (size_t i = 0; i < p->step_count; i++) {
-        if (p->steps[i].kernel == KERNEL_CONV2D) {
-            return &p->steps[i];
-        }
-    }
-    fail_msg("no convolution");
-    return p->steps;
-}
-
 static bool is_matrix(const plan_step *s)
 {
     return strncmp(s->shader, "conv2d_matrix", 13) == 0;
@@ -50,7 +39,7 @@ static uint32_t count_of(single *s, plan_options options, const char *module)
     uint32_t count = 0, all = 1;
     for (uint32_t k = 0; k < all; k++) {
         plan_again(s, options, (uint8_t)k);
-        const plan_step *step = conv_step(s->plan);
+        const plan_step *step = single_step(s->plan);
         all = step->variant_count;
         count += strncmp(step->shader, module, strlen(module)) == 0;
         assert_int_equal(step->matrix_sums, is_matrix(step));
@@ -70,13 +59,13 @@ static void test_targets(void **state)
     assert_true(all >= 4);
     assert_true(count_of(&s, o, "conv2d_gemm") >= 3);
     plan_again(&s, o, 0);
-    assert_true(is_matrix(conv_step(s.plan)));
+    assert_true(is_matrix(single_step(s.plan)));
 
     plan_options other = o;
     other.target.vendor = VENDOR_SOFTWARE; /* there, but not the default */
     assert_true(count_of(&s, other, "conv2d_matrix") > 0);
     plan_again(&s, other, 0);
-    assert_string_equal(conv_step(s.plan)->shader, "conv2d_half");
+    assert_string_equal(single_step(s.plan)->shader, "conv2d_half");
 
     other = o;
     other.precision = PLAN_FP32;
@@ -134,7 +123,7 @@ static void test_tiles(void **state)
         uint32_t all = 1, seen = 0;
         for (uint32_t k = 0; k < all; k++) {
             plan_again(&s, o, (uint8_t)k);
-            const plan_step *step = conv_step(s.plan);
+            const plan_step *step = single_step(s.plan);
             const uint32_t *c = step->constants;
             all = step->variant_count;
             if (!is_matrix(step)) {
@@ -166,16 +155,16 @@ static void test_batch(void **state)
     (void)state;
     plan_options o = {.target = gpu(16, 16, 16), .precision = PLAN_FP16, .batch = 1};
     single s = single_make(9, 64, 64, plain, o);
-    const uint32_t *c = conv_step(s.plan)->constants;
+    const uint32_t *c = single_step(s.plan)->constants;
     assert_true(c[SPEC_GEMM_ROWS] * c[SPEC_GEMM_COLUMNS] <= 64 * 32);
     o.batch = 1024;
     plan_again(&s, o, 0);
-    c = conv_step(s.plan)->constants;
+    c = single_step(s.plan)->constants;
     assert_true(c[SPEC_GEMM_ROWS] * c[SPEC_GEMM_COLUMNS] >= 128 * 64);
     single_free(&s);
     o.batch = 1;
     s = single_make(9, 12, 64, plain, o); /* three blocks: in fours */
-    assert_int_equal(conv_step(s.plan)->constants[SPEC_MATRIX_EIGHTS], 0);
+    assert_int_equal(single_step(s.plan)->constants[SPEC_MATRIX_EIGHTS], 0);
     single_free(&s);
 }
 
@@ -190,7 +179,7 @@ static void test_groups(void **state)
         single s = single_make(5, 16, 16, plain, o);
         plan *p = s.plan;
         memcpy(p->options.target.max_groups, most[i], sizeof most[i]);
-        const plan_step *step = conv_step(p);
+        const plan_step *step = single_step(p);
         assert_int_equal(step->rows, 30);
         for (uint32_t batch = 1; batch <= 200; batch++) {
             uint32_t groups[3];
@@ -227,7 +216,7 @@ static float half_at(const float *words, uint64_t at)
 /* shaders/conv2d_matrix.comp: record, bias [blocks][4], matrices [column][depth][N][K] */
 static void check_matrix_pack(const single *s)
 {
-    const plan_step *step = conv_step(s->plan);
+    const plan_step *step = single_step(s->plan);
     const uint32_t *c = step->constants;
     const graph *g = s->b.g;
     struct conv2d_gemm_push push;
@@ -280,10 +269,10 @@ static void test_pack(void **state)
         o.target = gpu(m[0], m[1], m[2]);
         single s = single_make(5, channels[i][0], channels[i][1],
                                (conv_options){.kernel = i % 2 ? 1 : 3, .bias = true}, o);
-        uint32_t all = conv_step(s.plan)->variant_count, seen = 0;
+        uint32_t all = single_step(s.plan)->variant_count, seen = 0;
         for (uint32_t k = 0; k < all; k++) {
             plan_again(&s, o, (uint8_t)k);
-            if (is_matrix(conv_step(s.plan))) {
+            if (is_matrix(single_step(s.plan))) {
                 check_matrix_pack(&s);
                 seen++;
             }

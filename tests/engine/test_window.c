@@ -19,17 +19,6 @@ static plan_target gpu(uint32_t m, uint32_t n, uint32_t k, uint32_t subgroup)
                          .matrix = {m, n, k, "conv2d_matrix_nv", "conv2d_window_nv"}};
 }
 
-static const plan_step *conv_step(const plan *p)
-{
-    for (size_t i = 0; i < p->step_count; i++) {
-        if (p->steps[i].kernel == KERNEL_CONV2D) {
-            return &p->steps[i];
-        }
-    }
-    fail_msg("no convolution");
-    return p->steps;
-}
-
 static bool is_window(const plan_step *s)
 {
     return strcmp(s->shader, "conv2d_window_nv") == 0;
@@ -47,7 +36,7 @@ static uint32_t for_windows(single *s, plan_options o, check call)
         o.choice_count = 1;
         single_plan(s, o);
         check_plan(s->plan);
-        const plan_step *step = conv_step(s->plan);
+        const plan_step *step = single_step(s->plan);
         all = step->variant_count;
         if (is_window(step)) {
             seen++;
@@ -103,15 +92,15 @@ static void test_first(void **state)
     (void)state;
     plan_options o = {.target = gpu(16, 16, 16, 32), .precision = PLAN_FP16, .batch = 256};
     single s = single_make(40, 32, 64, plain, o);
-    assert_true(is_window(conv_step(s.plan)));
+    assert_true(is_window(single_step(s.plan)));
     o.target.vendor = VENDOR_SOFTWARE;
     single_plan(&s, o);
-    assert_string_equal(conv_step(s.plan)->shader, "conv2d_half");
+    assert_string_equal(single_step(s.plan)->shader, "conv2d_half");
     assert_true(for_windows(&s, o, NULL) > 0);
     single_free(&s);
     o.target.vendor = VENDOR_NVIDIA;
     s = single_make(2, 32, 64, plain, o);
-    assert_false(is_window(conv_step(s.plan)));
+    assert_false(is_window(single_step(s.plan)));
     single_free(&s);
 }
 
@@ -143,7 +132,7 @@ static void test_pool(void **state)
         assert_int_equal(s.b.g->node_count, 1);
         s.pre = preprocess_for(s.b.g);
         single_plan(&s, o);
-        assert_int_equal(is_window(conv_step(s.plan)), cases[i].keeps);
+        assert_int_equal(is_window(single_step(s.plan)), cases[i].keeps);
         if (cases[i].keeps) {
             assert_true(for_windows(&s, o, NULL) >= 3);
         }
@@ -182,7 +171,7 @@ static uint32_t shared_bytes(const uint32_t *c)
 
 static void check_tile(const single *s, const plan_options *o)
 {
-    const plan_step *step = conv_step(s->plan);
+    const plan_step *step = single_step(s->plan);
     const uint32_t *c = step->constants;
     struct conv2d_window_push push;
     memcpy(&push, step->push, sizeof push);
@@ -212,7 +201,7 @@ static float half_at(const float *words, uint64_t at)
 static void check_pack(const single *s, const plan_options *o)
 {
     (void)o;
-    const plan_step *step = conv_step(s->plan);
+    const plan_step *step = single_step(s->plan);
     const uint32_t *c = step->constants;
     const graph *g = s->b.g;
     struct conv2d_window_push push;
