@@ -137,9 +137,11 @@ int bench_print_csv(const json_t *document);
 int bench_report_check(const char *path);
 int bench_report_write(const json_t *document, const char *path);
 
-/* --- bench_compare.c --- */
-/* a document that bench wrote before; an exit status */
+/* --- bench_read.c --- */
+/* a document that bench wrote before; an exit status, the reason told */
 int bench_document_load(const char *path, json_t **out);
+
+/* --- bench_compare.c --- */
 /* Adds "comparison" to the document. True when something is slower. */
 bool bench_compare(json_t *document, const json_t *base, const char *base_path, double floor);
 

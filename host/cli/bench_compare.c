@@ -1,100 +1,10 @@
 /* --compare: a run against one that was kept, result by result. */
 #include "host/cli/bench_document.h"
 
-#include "host/cli/command.h"
-#include "host/cli/console.h"
-
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-
-enum { LARGEST = 64 << 20 }; /* a run of hundreds of cases with layers takes some megabytes */
-
-static bool has_control(const char *text)
-{
-    for (; *text; text++) {
-        if ((unsigned char)*text < 0x20 || *text == 0x7f) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* What is shown comes from a file: no text of it may steer a terminal, nor break a line in two. */
-static void tame(json_t *value)
-{
-    const char *key;
-    void *next;
-    json_t *inner;
-    size_t i;
-    if (json_is_string(value) && has_control(json_string_value(value))) {
-        (void)json_string_set(value, "(a text with control characters)");
-    }
-    json_array_foreach(value, i, inner)
-    {
-        tame(inner);
-    }
-    json_object_foreach_safe(value, next, key, inner)
-    {
-        if (has_control(key)) {
-            (void)json_object_del(value, key);
-        } else {
-            tame(inner);
-        }
-    }
-}
-
-/* NULL, the reason told */
-static json_t *read_json(const char *path)
-{
-    json_error_t err;
-    struct stat is;
-    json_t *document = NULL;
-    FILE *file = fopen(path, "rb");
-    if (!file || fstat(fileno(file), &is) != 0) {
-        console_error("%s: %s", path, strerror(errno));
-    } else if (S_ISDIR(is.st_mode)) {
-        console_error("%s: %s", path, strerror(EISDIR));
-    } else if (is.st_size > LARGEST) {
-        console_error("%s: %lld bytes are more than a document has (at most %d)", path,
-                      (long long)is.st_size, LARGEST);
-    } else {
-        document = json_loadf(file, JSON_REJECT_DUPLICATES, &err);
-        if (!document) {
-            console_error("%s: %s", path, err.text);
-        }
-    }
-    if (file) {
-        (void)fclose(file);
-    }
-    return document;
-}
-
-int bench_document_load(const char *path, json_t **out)
-{
-    *out = read_json(path);
-    if (!*out) {
-        return EXIT_INPUT;
-    }
-    const bool ours = strcmp(document_text(*out, "tool"), "vkdet bench") == 0 &&
-                      json_is_array(json_object_get(*out, "results"));
-    const double schema = document_get(*out, "schema");
-    if (!ours || schema != 1) {
-        if (ours && schema > 1) {
-            console_error("%s: a document of schema %.0f; this vkdet reads 1", path, schema);
-        } else {
-            console_error("%s: no document of vkdet bench --json", path);
-        }
-        json_decref(*out);
-        *out = NULL;
-        return EXIT_INPUT;
-    }
-    tame(*out);
-    return EXIT_GOOD;
-}
 
 static const json_t *find_named(const json_t *list, const char *key, const char *name)
 {

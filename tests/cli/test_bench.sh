@@ -200,15 +200,65 @@ says 'huge.json: 70000000 bytes are more than a document has'
 sed 's/"value": [0-9.e-]*,/"value": NaN,/' base.json >nan.json
 expect 1 "$vkdet" bench --compare nan.json
 says 'nan.json: invalid token'
+sed 's/"value": [0-9.e-]*,/"value": "NaN",/' base.json >nan.json
+expect 1 "$vkdet" bench --from nan.json
+says 'value is a text, not a number'
 # a text of a document does not steer the terminal
 sed 's/"name": "toy"/"name": "\\u001b[2Jtoy\\nrow = 1 ms"/; s/"load_average"/"\\u001b[2J"/' base.json >steer.json
 grep -q 'u001b.*toy' steer.json || fail "the test's document"
 expect 0 "$vkdet" bench --from steer.json
 if grep -q "$(printf '\033')" out || grep -q '^row = 1 ms' out; then fail "a document steers the terminal"; fi
-# results without what they should have are shown as far as they go
-echo '{"schema":1,"tool":"vkdet bench","results":[{},1,{"name":"a","value":"b"},{"name":"c","withheld":1}],"layers":[{"steps":[{}]},{}],"checks":[0],"under_load":[1,{}],"host_before":{"a":[]}}' >odd.json
+# what is missing is shown as missing: older documents have fewer members
+echo '{"schema":1,"tool":"vkdet bench","results":[{"name":"a","better":"lower","value":null},{"name":"c","withheld":"why"}],"layers":[{"steps":[{}]},{}],"checks":[{}],"under_load":[{},{}],"host_before":{"a":1.5},"host":null}' >odd.json
 expect 6 "$vkdet" bench -q --from odd.json --compare odd.json --report odd.html
 expect 6 "$vkdet" bench -q --from odd.json --csv
+
+# --- well-formed JSON that is no document, or of which a part is of another kind: one line that says which, status 1
+odd() { # odd REASON JSON
+    printf '%s' "$2" >odd.json
+    for way in --from --compare; do
+        expect 1 "$vkdet" bench "$way" odd.json
+        says "odd.json: $1"
+        lines err 1
+        [ ! -s out ] || fail "output beside: $1"
+    done
+}
+none='no document of vkdet bench --json'
+odd "$none, but a list" '[]'
+odd "$none, but a number" '7'
+odd "$none, but a text" '"vkdet bench"'
+odd "$none, but null" 'null'
+odd "$none, but true or false" 'true'
+odd "$none: it does not name its tool" '{}'
+odd "$none: it does not name its tool" '{"tool":5,"schema":1,"results":[]}'
+odd "$none, but of \"lighthouse?\"" '{"tool":"lighthouse\u001b","schema":1,"results":[]}'
+odd "$none: its schema is no whole number" '{"tool":"vkdet bench","schema":"1","results":[]}'
+odd "$none: its schema is no whole number" '{"tool":"vkdet bench","schema":1.5,"results":[]}'
+odd 'a document of schema 0; this vkdet reads 1' '{"tool":"vkdet bench","schema":0,"results":[]}'
+odd "$none: it has no results" '{"tool":"vkdet bench","schema":1}'
+document() { printf '{"tool":"vkdet bench","schema":1,"results":[%s]%s}' "$1" "${2:-}"; }
+odd 'results is an object, not a list' '{"tool":"vkdet bench","schema":1,"results":{}}'
+odd 'results[0] is a number, not an object' "$(document 1)"
+odd 'results[1] is a list, not an object' "$(document '{"name":"a","better":"lower","value":1},[]')"
+odd 'results[0] has no name' "$(document '{}')"
+odd 'results[0].name is a number, not a text' "$(document '{"name":1}')"
+odd 'results[0].value is a text, not a number' "$(document '{"name":"a","better":"lower","value":"3.5"}')"
+odd 'results[0].value is -3, and nothing that is measured is negative' "$(document '{"name":"a","better":"lower","value":-3}')"
+odd 'results[0].low is -1e-09, and nothing' "$(document '{"name":"a","better":"lower","value":3,"low":-1e-9,"high":4}')"
+odd 'the interval of results[0] runs from 4 down to 2' "$(document '{"name":"a","better":"lower","value":3,"low":4,"high":2}')"
+odd 'results[0].better is neither "higher" nor "lower"' "$(document '{"name":"a","value":3,"better":"best"}')"
+odd 'results[0] has neither a value nor a reason why it is withheld' "$(document '{"name":"a","better":"lower"}')"
+odd 'results[0] has neither a value nor a reason' "$(document '{"name":"a","better":"lower","value":1,"withheld":null}')"
+odd 'results[0].withheld is true or false, not a text' "$(document '{"name":"a","withheld":true}')"
+odd 'devices is a text, not a list' "$(document '' ',"devices":"cpu"')"
+odd 'devices[0].id is a number, not a text' "$(document '' ',"devices":[{"id":5}]')"
+odd 'checks[0] is a number, not an object' "$(document '' ',"checks":[0]')"
+odd 'layers[1].steps[0].us is a text, not a number' "$(document '' ',"layers":[{},{"steps":[{"us":"1"}]}]')"
+odd 'a member of host_before is a list, not a text or a number' "$(document '' ',"host_before":{"\u001b":[]}')"
+odd 'a number of rules is negative' "$(document '' ',"rules":{"slots":-1}')"
+odd 'comparison.differences[0] is null, not a text' "$(document '' ',"comparison":{"differences":[null]}')"
+odd "end of file expected near '{'" '{}{}'
+odd 'real number overflow' "$(document '{"name":"a","better":"lower","value":1e999}')"
 
 # --- a device that computes something else: withheld, status 6
 if LD_PRELOAD=$liar "$vkdet" --version >/dev/null 2>err && [ ! -s err ]; then
