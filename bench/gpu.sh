@@ -17,6 +17,7 @@
 #   -T HOW      how kernels are chosen for each batch, as vkdet bench --tune takes it: full tries every candidate, for
 #               minutes; with few batches (-B)                (quick)
 #   -q          quickly, to see that everything works: two batches, a tenth of the time
+#   -h          this text
 #
 # VK_DRIVER_FILES chooses the Vulkan driver, as always. Everything is compared with the reference before it is timed; exit
 # status 6: a score was withheld.
@@ -38,7 +39,13 @@ if [ -e "$here/packed" ]; then
     # shellcheck source=/dev/null
     . "$here/packed"
 fi
-while getopts k:b:o:d:m:c:B:t:l:p:T:q option; do
+die() {
+    status=$1
+    shift
+    printf 'gpu.sh: %s\n' "$*" >&2
+    exit "$status"
+}
+while getopts :k:b:o:d:m:c:B:t:l:p:T:qh option; do
     case "$option" in
     k) pack=$OPTARG ;;
     b) build=$OPTARG ;;
@@ -52,19 +59,66 @@ while getopts k:b:o:d:m:c:B:t:l:p:T:q option; do
     p) python=$OPTARG ;;
     T) tune=$OPTARG ;;
     q) batches=1,4 seconds=0.2 ;;
-    *)
-        sed -n '2,/^set -eu/{/^#/s/^# \{0,1\}//p}' "$0" >&2
-        exit 2
+    h)
+        sed -n '2,/^set -eu/{/^#/s/^# \{0,1\}//p}' "$0"
+        exit 0
         ;;
+    :) die 2 "-$OPTARG takes a value" ;;
+    *) die 2 "there is no option -$OPTARG; -h lists them" ;;
     esac
 done
+shift $((OPTIND - 1))
+
+# --- all that can be known to be wrong, before anything is packed or run ---------------------------
+[ $# -eq 0 ] || die 2 "$1: options are all that is taken; -h lists them"
+case ",$batches," in
+*[!0-9,]* | *,,* | *,0*) die 2 "-B $batches: whole numbers from 1 on, with commas between" ;;
+esac
+case "$seconds" in
+*[!0-9.]* | *.*.* | *.) seconds_are=bad ;;
+*[1-9]*) seconds_are=good ;;
+*) seconds_are=bad ;;
+esac
+[ "$seconds_are" = good ] || die 2 "-t $seconds: a number of seconds above 0"
+case "$limit" in
+'' | *[!0-9]*) die 2 "-l $limit: a whole number of seconds" ;;
+esac
+case "$tune" in
+off | quick | full) ;;
+*) die 2 "-T $tune: off, quick or full" ;;
+esac
 vkdet=$build/host/cli/vkdet
 worker=$build/bench/vkdet_worker
-[ -x "$vkdet" ] || { echo "gpu.sh: $vkdet is not there: build first, or name the build folder with -b" >&2; exit 2; }
-[ -r "$network" ] || { echo "gpu.sh: $network is not there" >&2; exit 2; }
-if [ -z "$card" ]; then
-    card=$(dirname -- "$network")/card.json
-    [ -e "$card" ] || card=$here/models/cards/aizoo-260.json
+[ -x "$vkdet" ] || die 2 "$vkdet is not there: build first, or name the build folder with -b"
+readable() {
+    if [ ! -f "$1" ] || [ ! -r "$1" ]; then
+        die 2 "$1 is no file that can be read"
+    fi
+}
+# the files with its weights, which a model.json names
+weight_files() {
+    tr -d '\n' <"$network" | grep -oE '"paths": *\[[^]]*\]' | sed 's/^"paths"//' | grep -oE '"[^"]+"' | tr -d '"' || true
+}
+readable "$network"
+case "$network" in
+*.json)
+    if [ -z "$card" ]; then
+        card=$(dirname -- "$network")/card.json
+        [ -e "$card" ] || card=$here/models/cards/aizoo-260.json
+    fi
+    readable "$card"
+    [ -n "$(weight_files)" ] || die 2 "$network names no files of weights"
+    weight_files | while read -r part; do
+        readable "$(dirname -- "$network")/$part"
+    done
+    ;;
+*.vkdet) [ -z "$card" ] || die 2 "-c goes with a model.json: a .vkdet has its card inside" ;;
+*) die 2 "-m $network: neither a .vkdet nor a model.json" ;;
+esac
+if [ -n "$pack" ]; then
+    [ -x "$worker" ] || die 2 "$worker is not there: build all of it"
+    [ ! -e "$pack" ] || die 5 "$pack is there already"
+    mkdir -p "$pack" 2>/dev/null || die 5 "$pack cannot be made"
 fi
 
 # --- -k ------------------------------------------------------------------------------------------
@@ -77,7 +131,6 @@ libraries() {
 }
 
 pack_all() {
-    [ ! -e "$pack" ] || { echo "gpu.sh: $pack is there already" >&2; exit 5; }
     mkdir -p "$pack/host/cli" "$pack/bench/peers" "$pack/lib" "$pack/network"
     cp "$vkdet" "$pack/host/cli/"
     cp "$worker" "$pack/bench/"
@@ -91,8 +144,7 @@ pack_all() {
     case "$network" in
     *.json)
         cp "$card" "$pack/network/card.json"
-        # the files with its weights, which a model.json names
-        grep -oE '"paths": *\[[^]]*\]' "$network" | grep -oE '"[^"]+\.[^"]+"' | tr -d '"' | while read -r part; do
+        weight_files | while read -r part; do
             cp "$(dirname -- "$network")/$part" "$pack/network/"
         done
         ;;
@@ -109,7 +161,7 @@ fi
 # --- running -------------------------------------------------------------------------------------
 began=$(date +%s)
 left() { echo "$((limit - $(date +%s) + began))"; }
-mkdir -p "$out"
+mkdir -p "$out" 2>/dev/null || die 5 "$out cannot be made"
 XDG_CACHE_HOME=$out/cache
 export XDG_CACHE_HOME
 result=0
@@ -124,6 +176,10 @@ ours() {
         timeout --foreground "$(($(left) + 5))" "$@"
     fi
 }
+
+ours "$vkdet" devices >"$out/devices.txt"
+[ "$device" = auto ] || awk -v id="$device" '$1 == id { found = 1 } END { exit !found }' "$out/devices.txt" ||
+    die 2 "-d $device: vkdet devices does not list it"
 
 container=$network
 case "$network" in
@@ -256,7 +312,7 @@ summary() {
     cat "$out/summary.md"
 }
 
-ours "$vkdet" devices | tee "$out/devices.txt"
+cat "$out/devices.txt"
 nvidia-smi >"$out/nvidia-smi.txt" 2>&1 || echo "not readable" >"$out/nvidia-smi.txt"
 # what matters most comes first
 part resident --precision fp32,fp16 --batch "$batches" --scenario offline --stage device --slots 4

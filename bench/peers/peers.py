@@ -8,7 +8,6 @@ reference; an engine that differs has its rows withheld and the exit status is 6
 A ratio is the peer's median over vkdet's of the same round: above 1 vkdet is faster. Printed are
 the median of the rounds' ratios and the smallest and largest of them.
 """
-import argparse
 import json
 import os
 import platform
@@ -18,6 +17,8 @@ import tempfile
 
 import numpy
 
+from arguments import VKDET, arguments, peers_of, rows_of
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 PAIRS = (  # vkdet's row, the peers it is held against
     ("vkdet-vulkan", ("ncnn-vulkan", "ncnn-vulkan-direct")),
@@ -25,13 +26,6 @@ PAIRS = (  # vkdet's row, the peers it is held against
     ("vkdet-cpu", ("onnxruntime-cpu", "ncnn-cpu")),
     ("vkdet-cpu-bf16", ("onnxruntime-cpu",)),
 )
-VKDET = {  # device, precision
-    "vkdet-vulkan": (None, "fp32"),
-    "vkdet-vulkan-fp16": (None, "fp16"),
-    "vkdet-cpu": ("cpu", "fp32"),
-    "vkdet-cpu-bf16": ("cpu", "bf16"),
-    "vkdet-reference": ("reference", "fp32"),
-}
 
 
 class Engine:
@@ -71,50 +65,22 @@ class Engine:
             self.process.kill()
 
 
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--worker", required=True, help="the program vkdet_worker")
-    parser.add_argument("--model", required=True, help="the network as a .vkdet container")
-    parser.add_argument("--ncnn-param", help="the same network for ncnn; its .bin lies beside it")
-    parser.add_argument("--onnx", help="the same network for ONNX Runtime")
-    parser.add_argument("--size", default="260x260x3", help="of its input; default 260x260x3")
-    parser.add_argument("--device", default="vulkan:0", help="of the Vulkan rows; default vulkan:0")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of the CPU rows")
-    parser.add_argument("--rows", help="only these, with commas between: %s, and the peers'" % ", ".join(VKDET))
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=1.0, help="each engine in each round")
-    parser.add_argument("--tensor", help="the input as float32 in a file; default: seeded noise")
-    parser.add_argument("--tolerance", type=float, default=2e-5, help="largest difference of a raw output in fp32")
-    # bfloat16 rounds each map by up to 2^-9; over twenty layers and outputs of a few units that makes some hundredths
-    parser.add_argument("--half-tolerance", type=float, default=0.1, help="the same in fp16 and bf16; default 0.1")
-    parser.add_argument("--wrapper", default="", help="put before each command, such as a script that sets a loader up")
-    parser.add_argument("--json", help="write all medians and ratios into this file")
-    return parser.parse_args()
-
-
-def engines_of(a, tensor, size):
-    peers = {}
-    if a.ncnn_param:
-        peers.update(dict.fromkeys(("ncnn-vulkan", "ncnn-vulkan-direct", "ncnn-cpu"), a.ncnn_param))
-    if a.onnx:
-        peers["onnxruntime-cpu"] = a.onnx
-    default = [row for row, _ in PAIRS if "16" not in row] + list(peers)
-    for row in a.rows.split(",") if a.rows else default:
+def engines_of(a, tensor):
+    for row in rows_of(a):
         if row in VKDET:
             device, precision = VKDET[row]
             yield row, [a.worker, a.model, device or a.device, precision, str(a.threads), tensor]
-        elif row in peers:
-            yield row, [sys.executable, os.path.join(HERE, "peer_worker.py"), row, peers[row], str(a.threads), tensor, *size]
         else:
-            sys.exit("peers: no row %s (or its model is not named)" % row)
+            script = os.path.join(HERE, "peer_worker.py")
+            yield row, [sys.executable, script, row, peers_of(a)[row], str(a.threads), tensor, *map(str, a.size)]
 
 
-def start(a, tensor, size):
+def start(a, tensor):
     environment = dict(os.environ)
     # a wrapper may start the interpreter in a way that loses its own folder of packages
     environment["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p.endswith("site-packages"))
     running = []
-    for name, command in engines_of(a, tensor, size):
+    for name, command in engines_of(a, tensor):
         try:
             running.append(Engine(name, a.wrapper.split() + command, environment))
         except RuntimeError as problem:
@@ -155,9 +121,8 @@ def report(running):
 
 
 def main():
-    a = arguments()
-    size = a.size.split("x")
-    width, height, channels = map(int, size)
+    a = arguments(__doc__)
+    width, height, channels = a.size
     with tempfile.TemporaryDirectory() as folder:
         tensor = os.path.abspath(a.tensor) if a.tensor else os.path.join(folder, "tensor")
         if not a.tensor:
@@ -165,7 +130,7 @@ def main():
             noise.tofile(tensor)
         command = [a.worker, a.model, "reference", "fp32", "1", tensor]
         reference = Engine("reference", a.wrapper.split() + command, dict(os.environ))
-        started = start(a, tensor, size)
+        started = start(a, tensor)
         good = check(a, started, reference, folder)
         reference.close()
         for turn in range(a.rounds):

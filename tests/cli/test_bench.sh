@@ -283,27 +283,6 @@ expect 3 bench --device vulkan:99,reference --scenario single-stream
 says 'vulkan:99'
 grep -qE '^single-stream\.pixels\.reference\.' out || fail "the other device"
 
-# --- all rows of a GPU: packed, then run from the packed folder; the reference has no fp16, which ends in status 3
-build=$(CDPATH='' cd -- "$(dirname -- "$vkdet")/../.." && pwd)
-if [ -x "$build/bench/vkdet_worker" ]; then
-    expect 0 sh "$root/bench/gpu.sh" -b "$build" -k "$work/packed" -m "$work/toy.vkdet"
-    expect 5 sh "$root/bench/gpu.sh" -b "$build" -k "$work/packed" -m "$work/toy.vkdet"
-    expect 3 sh packed/bench/gpu.sh -q -t 0.05 -B 1,2 -d reference -l 100
-    for row in 'device-resident, best batch | fp32 | [12]' 'pixels to boxes, with upload, best batch | fp32 | [12]' \
-        'device-resident, --winograd always, best batch | fp32 | [12]' 'single-stream, pixels to boxes, p50 | fp32 | 1'; do
-        grep -qE "^\\| $(printf '%s' "$row" | sed 's/|/\\|/g') \\| [0-9.]+ (images/s|ms)" packed/out/summary.md || fail "no row: $row"
-    done
-    grep -q 'left out for want of time: none$' packed/out/summary.md || fail "parts left out"
-    grep -q '^{"resident":{' packed/out/summary.json || fail "the summary of JSON"
-    expect 0 sh packed/bench/gpu.sh -q -d reference -l 0
-    grep -q 'want of time: resident upload latency winograd layers server$' packed/out/summary.md || fail "parts left out go unsaid"
-else
-    echo "SKIPPED cli_bench, bench/gpu.sh: this build has no bench/vkdet_worker"
-fi
-expect 2 sh "$root/bench/gpu.sh" -z
-grep -q -- '-k DIR' err || fail "gpu.sh does not say how it is used"
-if grep -q 'set -eu' err; then fail "gpu.sh shows its code"; fi
-
 # --- interruption: what was measured, said so, 128 + the signal
 "$vkdet" bench -q --device reference --scenario offline,single-stream --min-time 600 --max-time 600 --batch 1 >out 2>err &
 pid=$!
