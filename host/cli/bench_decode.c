@@ -1,9 +1,10 @@
 /* A ring of pictures between the threads that decode and the one that drives the device. */
 #include "host/cli/bench_decode.h"
 
+#include "host/processors.h"
+
 #include <pthread.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 enum { MOST_THREADS = 16 };
 
@@ -53,8 +54,8 @@ static void *work(void *argument)
 
 decoders *decoders_start(const bench *b, size_t capacity)
 {
-    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    const size_t wanted = cores < 1 ? 1 : cores > MOST_THREADS ? MOST_THREADS : (size_t)cores;
+    const uint32_t processors = processors_allowed();
+    const size_t wanted = processors < MOST_THREADS ? processors : MOST_THREADS;
     decoders *d = calloc(1, sizeof *d);
     if (!d) {
         return NULL;

@@ -2,13 +2,14 @@
  * mark it ready; one taker follows. */
 #include "host/cli/feed.h"
 
+#include "host/processors.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 enum {
     MAX_WORKERS = 16,
@@ -126,8 +127,8 @@ feed *feed_create(const feed_params *params)
     (void)pthread_cond_init(&f->arrived, &monotonic);
     (void)pthread_cond_init(&f->room, NULL);
     (void)pthread_condattr_destroy(&monotonic);
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    int wanted = cores < 1 ? 1 : cores > MAX_WORKERS ? MAX_WORKERS : (int)cores;
+    const uint32_t processors = processors_allowed();
+    const int wanted = processors < MAX_WORKERS ? (int)processors : MAX_WORKERS;
     while (f->worker_count < wanted &&
            pthread_create(&f->workers[f->worker_count], NULL, feed_work, f) == 0) {
         f->worker_count++;

@@ -9,6 +9,7 @@
 
 #include "host/serve/exchange.h"
 
+#include "host/processors.h"
 #include "host/serve/address.h"
 #include "host/serve/framing.h"
 
@@ -507,10 +508,8 @@ static void on_log(void *user, const char *format, va_list arguments)
 /* Threads share the connections evenly, so that each must have some; 0 is one without a pool. */
 static unsigned thread_count(uint32_t max_connections)
 {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned threads = cores < 2                   ? 2
-                       : cores > MOST_HTTP_THREADS ? MOST_HTTP_THREADS
-                                                   : (unsigned)cores;
+    unsigned threads = processors_allowed();
+    threads = threads < 2 ? 2 : threads > MOST_HTTP_THREADS ? MOST_HTTP_THREADS : threads;
     threads = threads < max_connections / 4 ? threads : max_connections / 4;
     return threads < 2 ? 0 : threads;
 }

@@ -1,10 +1,11 @@
 /* Two lists of tasks, a lock, and threads that wait for them. */
 #include "host/serve/pool.h"
 
+#include "host/processors.h"
+
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 enum { MOST_THREADS = 256 };
 
@@ -76,8 +77,7 @@ pool *pool_create(size_t threads, uint64_t budget)
         return NULL;
     }
     if (threads == 0) {
-        long cores = sysconf(_SC_NPROCESSORS_ONLN);
-        threads = cores < 1 ? 1 : (size_t)cores;
+        threads = processors_allowed();
     }
     threads = threads < MOST_THREADS ? threads : MOST_THREADS;
     p->budget = budget;

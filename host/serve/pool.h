@@ -14,8 +14,8 @@ typedef struct pool_task {
     struct pool_task *next;
 } pool_task;
 
-/* threads 0: one a core. budget: bytes that may be held before decoding waits. NULL when there is
- * no memory or no thread. */
+/* threads 0: one a core that the process may use. budget: bytes that may be held before decoding
+ * waits. NULL when there is no memory or no thread. */
 pool *pool_create(size_t threads, uint64_t budget);
 /* Neither blocks nor fails. Tasks that decode start in their order, while no more than the budget
  * is held; those that finish something go first, and always. */

@@ -36,22 +36,23 @@ include='^[[:space:]]*#[[:space:]]*include[[:space:]]*'
     forbid 'host/image knows neither devices nor the API' "${include}\"host/(vulkan|api|cli|backend)" $(files host/image)
     forbid 'rooms of host include the program' "${include}\"host/cli/" $(files host | grep -v '^host/cli/')
 }
-# client and serve: their own headers and the public one; the program: its own, theirs that it calls, and the public one
+# client and serve: their own headers and the public one; the program: its own, theirs that it calls, and the public one.
+# host/processors.h is the system's count of processors alone, and free to serve and program.
 # shellcheck disable=SC2046
 {
     if grep -nE "${include}\"" $(files host/client) | grep -vE '"(host/client/[a-z_]+\.h|vkdet\.h)"'; then
         echo 'arrows: host/client includes more than vkdet.h and its own headers' >&2
         bad=1
     fi
-    if grep -nE "${include}\"" $(files host/serve) | grep -vE '"(host/(client|serve)/[a-z0-9_]+\.h|vkdet\.h)"'; then
-        echo 'arrows: host/serve includes more than vkdet.h, host/client and its own headers' >&2
+    if grep -nE "${include}\"" $(files host/serve) | grep -vE '"(host/(client|serve)/[a-z0-9_]+\.h|host/processors\.h|vkdet\.h)"'; then
+        echo 'arrows: host/serve includes more than vkdet.h, host/processors.h, host/client and its own headers' >&2
         bad=1
     fi
     forbid 'only host/serve knows HTTP' "${include}[<\"]microhttpd" $(files host | grep -v '^host/serve/')
 }
 # shellcheck disable=SC2046
-if grep -nE "${include}\"" $(files host/cli) | grep -vE '"(host/(cli|client)/[a-z_]+\.h|host/serve/serve\.h|vkdet\.h)"'; then
-    echo 'arrows: host/cli includes more than vkdet.h, host/client, serve.h and its own headers' >&2
+if grep -nE "${include}\"" $(files host/cli) | grep -vE '"(host/(cli|client)/[a-z_]+\.h|host/serve/serve\.h|host/processors\.h|vkdet\.h)"'; then
+    echo 'arrows: host/cli includes more than vkdet.h, host/processors.h, host/client, serve.h and its own headers' >&2
     bad=1
 fi
 if grep -nE "$include" host/include/vkdet.h | grep -vE '<(stddef|stdint)\.h>'; then

@@ -71,6 +71,16 @@ grep -qE '^under_load\.reference\.fp32\.b2 += cpu clocks ' out || fail "the othe
 grep -q 'vulkan:0 fp16, batch 8: cpu clocks 900 to 3200 MHz; vulkan:0: core 2087' clocks.html || fail "a GPU's clocks in the report"
 grep -qE '^host_after.load_average += (not readable|[0-9.]+ [0-9.]+ [0-9.]+)$' out || fail "the load averages"
 
+# --- threads that decode: one a processor that the process may use, not one of the machine's
+if command -v taskset >/dev/null && [ "$(getconf _NPROCESSORS_ONLN)" -gt 1 ]; then
+    first=$(taskset -cp $$ | sed 's/.*: *//; s/[,-].*//')
+    expect 0 taskset -c "$first" "$vkdet" bench -q --device reference --runs 6 --min-time 0.01 --max-time 0.05 \
+        --scenario offline --stage bytes --batch 1 --json
+    grep -qE '^   "decoders": 1,?$' out || fail "threads for processors that the process may not use"
+else
+    echo "SKIPPED cli_bench, threads under an affinity: no taskset, or one processor"
+fi
+
 # --- pictures of one's own, an odd one among them
 expect 0 bench --scenario single-stream pics/green.ppm pics/red.ppm pics/many.ppm
 grep -q '^input .* = 3 files of several sizes$' out || fail "the input"
