@@ -13,6 +13,7 @@
     X(cache_loaded, VKDET_LOG_DEBUG)                                                               \
     X(cache_ignored, VKDET_LOG_WARNING)                                                            \
     X(cache_not_written, VKDET_LOG_WARNING)                                                        \
+    X(cache_removed, VKDET_LOG_DEBUG)                                                              \
     X(known_answer, VKDET_LOG_DEBUG)                                                               \
     X(tuned, VKDET_LOG_INFO)                                                                       \
     X(tuning_skipped, VKDET_LOG_INFO)                                                              \

@@ -368,7 +368,8 @@ typedef struct vkdet_session_params {
                                   anchor */
     int keep_outputs;          /* nonzero: vkdet_session_output works */
     const char *cache_dir;     /* of pipelines and tuning; NULL: $XDG_CACHE_HOME/vkdet or
-                                  ~/.cache/vkdet; "": none */
+                                  ~/.cache/vkdet; "": none. Pipelines of the same device, unused
+                                  for 30 days, are removed when new ones are written. */
     vkdet_precision precision; /* VKDET_ERROR_UNSUPPORTED where the device cannot */
     vkdet_tune tune;           /* without effect where there is nothing to choose */
     uint32_t threads;          /* of the device "cpu", up to 1024; 0: one a core */

@@ -79,6 +79,8 @@ static const char *file_check(const device *d, const unsigned char *bytes, size_
     return payload_valid(d, payload, size - HEADER_BYTES) ? NULL : "its Vulkan header is wrong";
 }
 
+#define NAME_DEVICE "pipelines-%04x-%04x-"
+
 /* dir/pipelines-VENDOR-DEVICE-DRIVER-UUID-DIGEST.bin */
 static char *path_make(const device *d, const allocator *a, const char *dir)
 {
@@ -90,10 +92,26 @@ static char *path_make(const device *d, const allocator *a, const char *dir)
     const size_t size = strlen(dir) + NAME_BYTES;
     char *path = memory_allocate(a, size, 1);
     if (path) {
-        (void)snprintf(path, size, "%s/pipelines-%04x-%04x-%08x-%s-%.16s.bin", dir, p->vendorID,
+        (void)snprintf(path, size, "%s/" NAME_DEVICE "%08x-%s-%.16s.bin", dir, p->vendorID,
                        p->deviceID, p->driverVersion, uuid, shader_digest);
     }
     return path;
+}
+
+/* Files of this device that other drivers and builds left; what the name has in common with theirs
+ * ends with the device. */
+static void old_remove(const device *d, const char *dir, const char *path)
+{
+    const VkPhysicalDeviceProperties *p = &d->physical->properties;
+    const cache_part begin = {magic, sizeof magic};
+    const int fixed = snprintf(NULL, 0, NAME_DEVICE, p->vendorID, p->deviceID);
+    const size_t removed =
+        fixed > 0 ? cache_folder_tidy(dir, path + strlen(dir) + 1, (size_t)fixed, &begin) : 0;
+    if (removed) {
+        log_write(d->log, LOG_cache_removed,
+                  "%s: %zu pipeline caches of this device, unused for %d days", dir, removed,
+                  CACHE_KEPT_DAYS);
+    }
 }
 
 /* *bytes is NULL when there is no file, or none that can be used (logged). */
@@ -151,6 +169,7 @@ status pipeline_cache_create(device *d, const allocator *a, const char *dir, pip
         out->disk_bytes = info.initialDataSize;
         out->disk_hash = bytes_get(bytes + OFFSET_HASH, 8);
         log_write(d->log, LOG_cache_loaded, "%s: %zu bytes", out->path, size);
+        cache_file_used(out->path);
     }
 done:
     memory_release(a, bytes);
@@ -186,6 +205,8 @@ void pipeline_cache_store(device *d, const allocator *a, const char *dir, const 
         const int error_number = cache_file_write(a, dir, c->path, parts, 2);
         if (error_number) {
             log_write(d->log, LOG_cache_not_written, "%s: %s", c->path, strerror(error_number));
+        } else {
+            old_remove(d, dir, c->path);
         }
     }
     memory_release(a, payload);

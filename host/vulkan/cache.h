@@ -11,7 +11,8 @@
  *      120         payload: what vkGetPipelineCacheData gave
  *
  * Everything is checked before the driver sees the payload. A file that does not fit is ignored; a
- * new one is written beside it and renamed over it, so that readers see one or the other. */
+ * new one is written beside it and renamed over it, so that readers see one or the other. Writing
+ * one removes those of the same device that were not used for a month (cache_tidy.c). */
 #ifndef HOST_VULKAN_CACHE_H
 #define HOST_VULKAN_CACHE_H
 

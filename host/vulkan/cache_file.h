@@ -29,4 +29,13 @@ int cache_file_write(const allocator *a, const char *dir, const char *path, cons
 /* Whether a file could be written there: the folder is made. */
 bool cache_folder_ready(const allocator *a, const char *dir);
 
+/* --- cache_tidy.c --- */
+enum { CACHE_KEPT_DAYS = 30 };
+/* Sets the file's time, when it is more than a day old: it is in use. Cannot fail. */
+void cache_file_used(const char *path);
+/* Removes from the folder what is named like `own` but for hexadecimal digits behind its first
+ * `fixed` bytes, begins with `magic` (16 bytes at most) and has not been used for CACHE_KEPT_DAYS.
+ * How many there were; what cannot be removed stays. */
+size_t cache_folder_tidy(const char *dir, const char *own, size_t fixed, const cache_part *magic);
+
 #endif

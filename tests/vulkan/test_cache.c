@@ -4,6 +4,7 @@
 #include "tests/vulkan/rig.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -52,6 +53,44 @@ static void file_write(const unsigned char *bytes, size_t size)
     assert_int_equal(fclose(f), 0);
 }
 
+/* A file of another build of vkdet that was not used for long goes when a new one is written, one
+ * that is in use stays, and reading one says that it is in use. Leaves the folder as it was. */
+static void check_old_files(void)
+{
+    static const struct timespec long_ago[2] = {{1000000000, 0}, {1000000000, 0}};
+    char ours[sizeof cache_file], old[sizeof cache_file], used[sizeof cache_file];
+    struct stat st;
+    size_t size = 0;
+    unsigned char *bytes = test_read_file(cache_file, &size);
+    assert_non_null(bytes);
+    memcpy(ours, cache_file, sizeof ours);
+    memcpy(old, cache_file, sizeof old);
+    memcpy(used, cache_file, sizeof used);
+    /* the shaders' digest */
+    (void)snprintf(strrchr(old, '-'), 22, "-%s.bin", "0123456789abcdef");
+    (void)snprintf(strrchr(used, '-'), 22, "-%s.bin", "0123456789abcde0");
+    memcpy(cache_file, old, sizeof old);
+    file_write(bytes, size);
+    memcpy(cache_file, used, sizeof used);
+    file_write(bytes, size);
+    memcpy(cache_file, ours, sizeof ours);
+    assert_int_equal(utimensat(AT_FDCWD, ours, long_ago, 0), 0);
+    open_with_cache(cache_dir); /* reads; some drivers' pipelines are others each time */
+    assert_int_equal(rig_logged("cache-loaded"), 1);
+    assert_int_equal(stat(ours, &st), 0);
+    assert_true(st.st_mtime > long_ago[0].tv_sec);
+    assert_int_equal(utimensat(AT_FDCWD, old, long_ago, 0), 0);
+    bytes[0] ^= 1;
+    file_write(bytes, size);
+    open_with_cache(cache_dir); /* writes it anew */
+    assert_int_equal(rig_logged("cache-removed"), 1);
+    assert_int_equal(stat(old, &st), -1);
+    assert_int_equal(stat(used, &st), 0);
+    assert_int_equal(unlink(used), 0);
+    assert_int_equal(cache_files(), 1);
+    free(bytes);
+}
+
 static void test_cache(void **state)
 {
     (void)state;
@@ -71,6 +110,8 @@ static void test_cache(void **state)
     open_with_cache(cache_dir);
     assert_int_equal(rig_logged("cache-loaded"), 1);
     assert_int_equal(rig_logged("cache-ignored"), 0);
+
+    check_old_files();
 
     size_t size = 0;
     unsigned char *good = test_read_file(cache_file, &size);
