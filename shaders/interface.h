@@ -567,7 +567,8 @@ struct nms_push {
 #define PEAK_BINDING_FROM        0
 #define PEAK_BINDING_TO          1
 #define PEAK_BINDING_COUNT       2
-#define PEAK_CHAINS              8 /* of vectors of four, an invocation */
+#define PEAK_CHAINS              3 /* of vectors of four, an invocation */
+#define PEAK_STEPS               8 /* of each chain, a turn */
 #define SPEC_PEAK_MATRIX_M       3
 #define SPEC_PEAK_MATRIX_N       4
 #define SPEC_PEAK_MATRIX_K       5

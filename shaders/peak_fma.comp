@@ -1,5 +1,11 @@
 /* Peak: multiply-adds in registers, in binary32 or, with PEAK_HALF, in binary16. Chains of them that
- * do not depend on each other hide the latency of one; the factors keep every sum near one. */
+ * do not depend on each other hide the latency of one; the factors keep every sum near one.
+ *
+ * Loops over the chains are unrolled, so that each sum has a name: an index that is only known when
+ * it runs would put all of them into memory. So are some steps of each turn, which is itself no
+ * arithmetic. Twelve sums, factor and term fit the sixteen vector registers of a processor, on which a
+ * software driver keeps one component of all its lanes in each; a GPU, whose registers are many
+ * more, has the other subgroups beside them. */
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
@@ -21,16 +27,23 @@ void main()
 {
     vector factor = vector(push.factor), term = vector(push.term);
     vector sums[PEAK_CHAINS];
-    for (uint c = 0; c < PEAK_CHAINS; ++c) {
+    [[unroll]] for (uint c = 0; c < PEAK_CHAINS; ++c)
+    {
         sums[c] = vector(float(gl_LocalInvocationID.x + c) * 0.001);
     }
-    for (uint i = 0; i < push.turns; ++i) {
-        [[unroll]] for (uint c = 0; c < PEAK_CHAINS; ++c) {
-            sums[c] = fma(sums[c], factor, term);
+    [[dont_unroll]] for (uint i = 0; i < push.turns; ++i)
+    {
+        [[unroll]] for (uint k = 0; k < PEAK_STEPS; ++k)
+        {
+            [[unroll]] for (uint c = 0; c < PEAK_CHAINS; ++c)
+            {
+                sums[c] = fma(sums[c], factor, term);
+            }
         }
     }
     vector sum = sums[0];
-    for (uint c = 1; c < PEAK_CHAINS; ++c) {
+    [[unroll]] for (uint c = 1; c < PEAK_CHAINS; ++c)
+    {
         sum += sums[c];
     }
     if (dot(vec4(sum), vec4(1.0)) == push.never) {

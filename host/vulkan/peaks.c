@@ -14,7 +14,7 @@ enum {
     SAMPLES = 3,
     GROWTH = 16,            /* at most, from one sample to the next */
     MOST_REPEATS = 1 << 16, /* in one command buffer */
-    FMA_TURNS = 512,
+    FMA_TURNS = 128,
     MATRIX_TURNS = 256,
     VECTOR_FLOPS = 8 /* a multiply-add of four lanes */
 };
@@ -171,8 +171,9 @@ static work dispatch_of(const peaks *p, uint32_t groups, uint32_t turns, double 
 static status fma_measure(peaks *p, const char *module, double *flops, error *err)
 {
     const uint32_t constants[3] = {PEAKS_LOCAL_SIZE, 1, 1};
-    work w = dispatch_of(p, 8, FMA_TURNS,
-                         (double)PEAKS_LOCAL_SIZE * FMA_TURNS * PEAK_CHAINS * VECTOR_FLOPS);
+    work w =
+        dispatch_of(p, 8, FMA_TURNS,
+                    (double)PEAKS_LOCAL_SIZE * FMA_TURNS * PEAK_STEPS * PEAK_CHAINS * VECTOR_FLOPS);
     const status s = peaks_rig_pipeline(&p->rig, module, constants, 3, err);
     return s ? s : rate(p, &w, flops, err);
 }
