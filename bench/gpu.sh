@@ -1,19 +1,22 @@
 #!/bin/sh
 # gpu.sh [OPTION]...: every row that docs/performance.md has for a real GPU, in one command, on a machine that has
 # neither a network nor a compiler nor a shader compiler. Text, JSON and HTML of each part go into the output folder;
-# summary.md is the table for docs/performance.md, summary.json all documents in one.
+# summary.md has each row beside its goal (goals.csv), summary.json the same as data and all documents. What matters most
+# comes first, and a part that the time does not allow is named.
 #
-#   -k DIR      pack what this needs into DIR, and end: the programs, their libraries, the network, this script. Carry the
+#   -k DIR      pack what this needs into DIR, and end: the programs, their libraries, the networks, these scripts. Carry the
 #               folder to a machine with a GPU and run DIR/bench/gpu.sh there
 #   -b DIR      build folder                                  (build/release; in a packed folder, that)
 #   -o DIR      output folder                                 (build/gpu)
 #   -d DEVICE   as vkdet devices lists them                   (vulkan:0)
-#   -m FILE     network: a .vkdet, or a TensorFlow.js model.json (models/street-320/model.json)
-#   -c FILE     its card, with a model.json                   (card.json beside it, else models/cards/aizoo-260.json)
-#   -B LIST     batches                                       (1,2,4,8,16,32,64,128,256)
-#   -t SECONDS  longest time of one measurement               (2)
+#   -m FILE     network: a .vkdet, or a TensorFlow.js model.json; may be repeated, the one with the goals first
+#               (.data/aizoo-260/model.json, where README's recipe puts it, if it is there; models/street-320/model.json)
+#   -c FILE     card of the model.json before it              (card.json beside it, else models/cards/aizoo-260.json)
+#   -B LIST     batches                                       (1,16,64,256)
+#   -t SECONDS  longest time of one measurement               (1)
 #   -l SECONDS  of everything: when they are over the parts that are left are named and left out   (540)
-#   -p PYTHON   with PyTorch, for its rows; needs a model.json (python3)
+#   -p PYTHON   with PyTorch, for its rows in turn with ours (bench/peers/torch_turns.py); needs a model.json (python3)
+#   -D DEVICE   PyTorch's: cuda or cpu                        (cuda)
 #   -T HOW      how kernels are chosen for each batch, as vkdet bench --tune takes it: full tries every candidate, for
 #               minutes; with few batches (-B)                (quick)
 #   -q          quickly, to see that everything works: two batches, a tenth of the time
@@ -26,14 +29,19 @@ here=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 build=$here/build/release
 out=$here/build/gpu
 device=vulkan:0
-network=$here/models/street-320/model.json
-card=''
-batches=1,2,4,8,16,32,64,128,256
-seconds=2
+batches=1,16,64,256
+seconds=1
 limit=540
 python=python3
+torch_device=cuda
+compile_seconds=90
 tune=quick
 pack=''
+networks=0 # network_N, card_N, name_N: from 1 on
+network=''
+card=''
+name_1=''
+packed=''
 if [ -e "$here/packed" ]; then
     build=$here
     # shellcheck source=/dev/null
@@ -45,20 +53,27 @@ die() {
     printf 'gpu.sh: %s\n' "$*" >&2
     exit "$status"
 }
-while getopts :k:b:o:d:m:c:B:t:l:p:T:qh option; do
+while getopts :k:b:o:d:m:c:B:t:l:p:D:T:qh option; do
     case "$option" in
     k) pack=$OPTARG ;;
     b) build=$OPTARG ;;
     o) out=$OPTARG ;;
     d) device=$OPTARG ;;
-    m) network=$OPTARG ;;
-    c) card=$OPTARG ;;
+    m)
+        networks=$((networks + 1))
+        eval "network_$networks=\$OPTARG card_$networks=''"
+        ;;
+    c)
+        [ "$networks" -gt 0 ] || die 2 "-c goes after the -m that it belongs to"
+        eval "card_$networks=\$OPTARG"
+        ;;
     B) batches=$OPTARG ;;
     t) seconds=$OPTARG ;;
     l) limit=$OPTARG ;;
     p) python=$OPTARG ;;
+    D) torch_device=$OPTARG ;;
     T) tune=$OPTARG ;;
-    q) batches=1,4 seconds=0.2 ;;
+    q) batches=1,4 seconds=0.1 compile_seconds=20 ;;
     h)
         sed -n '2,/^set -eu/{/^#/s/^# \{0,1\}//p}' "$0"
         exit 0
@@ -83,6 +98,10 @@ esac
 case "$limit" in
 '' | *[!0-9]*) die 2 "-l $limit: a whole number of seconds" ;;
 esac
+case "$torch_device" in
+cuda | cpu) ;;
+*) die 2 "-D $torch_device: cuda or cpu" ;;
+esac
 case "$tune" in
 off | quick | full) ;;
 *) die 2 "-T $tune: off, quick or full" ;;
@@ -95,26 +114,53 @@ readable() {
         die 2 "$1 is no file that can be read"
     fi
 }
+# networks without -m: those of a packed folder, or of this one
+if [ "$networks" -eq 0 ]; then
+    for file in $packed; do
+        networks=$((networks + 1))
+        eval "network_$networks=\$here/network/\$file card_$networks=''"
+    done
+fi
+if [ "$networks" -eq 0 ]; then
+    for file in .data/aizoo-260/model.json models/street-320/model.json; do
+        [ -e "$here/$file" ] || continue
+        networks=$((networks + 1))
+        eval "network_$networks=\$here/\$file card_$networks=''"
+    done
+fi
+# network N: sets `network` and `card`
+network() {
+    [ "$1" -le "$networks" ] || return 1
+    eval "network=\$network_$1 card=\$card_$1"
+}
 # the files with its weights, which a model.json names
 weight_files() {
     tr -d '\n' <"$network" | grep -oE '"paths": *\[[^]]*\]' | sed 's/^"paths"//' | grep -oE '"[^"]+"' | tr -d '"' || true
 }
-readable "$network"
-case "$network" in
-*.json)
-    if [ -z "$card" ]; then
-        card=$(dirname -- "$network")/card.json
-        [ -e "$card" ] || card=$here/models/cards/aizoo-260.json
-    fi
-    readable "$card"
-    [ -n "$(weight_files)" ] || die 2 "$network names no files of weights"
-    weight_files | while read -r part; do
-        readable "$(dirname -- "$network")/$part"
-    done
-    ;;
-*.vkdet) [ -z "$card" ] || die 2 "-c goes with a model.json: a .vkdet has its card inside" ;;
-*) die 2 "-m $network: neither a .vkdet nor a model.json" ;;
-esac
+check_network() {
+    readable "$network"
+    case "$network" in
+    *.json)
+        if [ -z "$card" ]; then
+            card=$(dirname -- "$network")/card.json
+            [ -e "$card" ] || card=$here/models/cards/aizoo-260.json
+        fi
+        readable "$card"
+        [ -n "$(weight_files)" ] || die 2 "$network names no files of weights"
+        weight_files | while read -r part; do
+            readable "$(dirname -- "$network")/$part"
+        done
+        ;;
+    *.vkdet) [ -z "$card" ] || die 2 "-c goes with a model.json: a .vkdet has its card inside" ;;
+    *) die 2 "-m $network: neither a .vkdet nor a model.json" ;;
+    esac
+}
+i=1
+while network "$i"; do
+    check_network
+    eval "card_$i=\$card"
+    i=$((i + 1))
+done
 if [ -n "$pack" ]; then
     [ -x "$worker" ] || die 2 "$worker is not there: build all of it"
     [ ! -e "$pack" ] || die 5 "$pack is there already"
@@ -130,27 +176,41 @@ libraries() {
     ldconfig -p 2>/dev/null | awk '$1 == "libvulkan.so.1" && !n++ { print $NF }'
 }
 
-pack_all() {
-    mkdir -p "$pack/host/cli" "$pack/bench/peers" "$pack/lib" "$pack/network"
-    cp "$vkdet" "$pack/host/cli/"
-    cp "$worker" "$pack/bench/"
-    cp "$here/bench/gpu.sh" "$pack/bench/"
-    cp "$here/bench/peers/torch_peer.py" "$pack/bench/peers/"
-    libraries | while read -r library; do
-        cp -L "$library" "$pack/lib/"
-    done
-    cp "$network" "$pack/network/"
+# pack_network N: into a folder of that number; says what `packed` lists
+pack_network() {
+    mkdir -p "$pack/network/$1"
     name=$(basename -- "$network")
     case "$network" in
     *.json)
-        cp "$card" "$pack/network/card.json"
+        name=model.json
+        cp "$card" "$pack/network/$1/card.json"
         weight_files | while read -r part; do
-            cp "$(dirname -- "$network")/$part" "$pack/network/"
+            cp "$(dirname -- "$network")/$part" "$pack/network/$1/"
         done
         ;;
+    *) name=model.vkdet ;;
     esac
+    cp "$network" "$pack/network/$1/$name"
+    printf '%s ' "$1/$name"
+}
+
+pack_all() {
+    mkdir -p "$pack/host/cli" "$pack/bench/peers" "$pack/lib"
+    cp "$vkdet" "$pack/host/cli/"
+    cp "$worker" "$pack/bench/"
+    cp "$here/bench/gpu.sh" "$here/bench/goals.py" "$here/bench/goals.csv" "$pack/bench/"
+    cp "$here/bench/peers/torch_turns.py" "$here/bench/peers/torch_peer.py" "$here/bench/peers/engines.py" "$pack/bench/peers/"
+    libraries | while read -r library; do
+        cp -L "$library" "$pack/lib/"
+    done
+    i=1
+    list=''
+    while network "$i"; do
+        list="$list$(pack_network "$i")"
+        i=$((i + 1))
+    done
     # shellcheck disable=SC2016
-    printf 'network=$here/network/%s\nout=$here/out\n' "'$name'" >"$pack/packed"
+    printf 'packed="%s"\nout=$here/out\n' "$list" >"$pack/packed"
     echo "gpu.sh: $(du -sh "$pack" | cut -f 1) in $pack"
 }
 if [ -n "$pack" ]; then
@@ -181,28 +241,46 @@ ours "$vkdet" devices >"$out/devices.txt"
 [ "$device" = auto ] || awk -v id="$device" '$1 == id { found = 1 } END { exit !found }' "$out/devices.txt" ||
     die 2 "-d $device: vkdet devices does not list it"
 
-container=$network
-case "$network" in
-*.json)
-    container=$out/model.vkdet
-    rm -f "$container"
-    ours "$vkdet" convert -q "$network" --card "$card" --output "$container"
-    ;;
-esac
+# Each network as a container OUT/NAME.vkdet, where NAME is what its card calls it; networks.txt lists them.
+: >"$out/networks.txt"
+prepare_network() {
+    rm -f "$out/new.vkdet"
+    case "$network" in
+    *.json) ours "$vkdet" convert -q "$network" --card "$card" --output "$out/new.vkdet" ;;
+    *) cp "$network" "$out/new.vkdet" ;;
+    esac
+    name=$(ours "$vkdet" inspect -q -j -m "$out/new.vkdet" | sed -n 's/^.*"name": "\([^"]*\)".*/\1/p' | sed -n 1p | tr -c 'A-Za-z0-9\n-' _)
+    ! grep -qxF -- "$name" "$out/networks.txt" || die 2 "two networks are called $name"
+    mv "$out/new.vkdet" "$out/$name.vkdet"
+    echo "$name" >>"$out/networks.txt"
+}
+i=1
+while network "$i"; do
+    prepare_network
+    eval "name_$i=\$name"
+    i=$((i + 1))
+done
 
-# part NAME ARGUMENT...: one run of vkdet bench, as text on the screen and as JSON, CSV and text in the folder. What goes
-# wrong in one part does not keep the others from running.
+# forget NAME: what an earlier run left of it
+forget() {
+    for ending in json csv txt html; do
+        rm -f "$out/$1.$ending"
+    done
+}
+
+# part NAME ARGUMENT...: one run of vkdet bench on the network $model, as text on the screen and as JSON, CSV and text in the
+# folder. What goes wrong in one part does not keep the others from running.
 part() {
-    name=$1
+    name=$model.$1
     shift
-    rm -f "$out/$name.json" "$out/$name.csv" "$out/$name.txt" "$out/$name.html"
+    forget "$name"
     if [ "$(left)" -le 5 ]; then
         omitted="$omitted $name"
         return 0
     fi
     printf '\n== %s\n' "$name"
     status=0
-    ours "$vkdet" bench -q -m "$container" --device "$device" --tune "$tune" --max-time "$seconds" \
+    ours "$vkdet" bench -q -m "$out/$model.vkdet" --device "$device" --tune "$tune" --max-time "$seconds" \
         --min-time "$(awk "BEGIN { print $seconds / 2 }")" --json "$@" >"$out/$name.json" || status=$?
     if [ -s "$out/$name.json" ]; then
         ours "$vkdet" bench -q --from "$out/$name.json" --report "$out/$name.html" >"$out/$name.txt" || true
@@ -212,118 +290,102 @@ part() {
     [ "$status" -eq 0 ] || { echo "gpu.sh: $name ended with status $status" >&2; result=$status; }
 }
 
-# PyTorch on the same device, the same network and input; its outputs are compared with the reference first.
+# What a session will hold, which takes no time: nothing is allocated to know it.
+memory() {
+    for what in fp32.1 fp16.1 fp16.64; do
+        name=$model.memory.${what%.*}.b${what#*.}
+        forget "$name"
+        ours "$vkdet" inspect -q -j -m "$out/$model.vkdet" --device "$device" --precision "${what%.*}" --batch "${what#*.}" \
+            >"$out/$name.json" 2>"$out/$name.txt" || rm -f "$out/$name.json"
+    done
+}
+
+# What matters most; batch 1 and the two largest for what takes long.
+some=$(printf '%s' "$batches" | sed 's/.*,\([^,]*,[^,]*\)$/1,\1/; s/^1,1,/1,/')
+first_parts() {
+    memory
+    part resident --precision fp16,fp32 --batch "$batches" --scenario offline --stage device --slots 4
+    part upload --precision fp16,fp32 --batch "$batches" --scenario offline --stage pixels --slots 4
+    part latency --precision fp16,fp32 --scenario single-stream --stage pixels
+}
+
+# PyTorch in turn with vkdet, at the largest batch and at 1: all networks at once, so that they are compiled together.
 torch_rows() {
-    rm -f "$out/torch.txt" "$out/torch.json"
-    case "$network" in
-    *.json) ;;
-    *) echo "gpu.sh: no rows of torch: the network is no model.json" >&2; return 0 ;;
-    esac
+    forget torch
+    rm -f "$out/torch.err"
+    i=1
+    set --
+    while network "$i"; do
+        eval "name=\$name_$i"
+        case "$network" in
+        *.json) set -- "$@" --network "$name=$out/$name.vkdet,$network" ;;
+        *) echo "gpu.sh: no rows of PyTorch of $name: it is no model.json" >&2 ;;
+        esac
+        i=$((i + 1))
+    done
+    [ $# -gt 0 ] || return 0
     if ! "$python" -c 'import torch, numpy' 2>/dev/null; then
-        echo "gpu.sh: no rows of torch: $python has no torch and numpy" >&2
+        echo "gpu.sh: no rows of PyTorch: $python has no torch and numpy" >&2
         return 0
     fi
-    if [ "$(left)" -le 30 ]; then
+    # two fifths of the time are for the parts that come after
+    budget=$(($(left) * 3 / 5))
+    if [ "$budget" -le 30 ]; then
         omitted="$omitted torch"
         return 0
     fi
     printf '\n== torch\n'
-    # a third of the time is for the parts that come after
-    budget=$(($(left) * 2 / 3))
-    set -- "$network" --batch "$batches" --seconds "$seconds" --budget "$budget" --json "$out/torch.json"
-    if [ -x "$worker" ]; then
-        # one input for both: noise
-        "$python" "$here/bench/peers/torch_peer.py" "$network" --noise "$out/tensor"
-        printf 'outputs %s\n' "$out/outputs" | ours "$worker" "$container" reference fp32 1 "$out/tensor" >/dev/null
-        set -- "$@" --check "$out/outputs" --tensor "$out/tensor"
-    fi
-    timeout --foreground "$(left)" "$python" "$here/bench/peers/torch_peer.py" "$@" 2>"$out/torch.err" | tee "$out/torch.txt" || true
-    [ -s "$out/torch.json" ] || { tail -n 5 "$out/torch.err" >&2; echo "gpu.sh: no rows of torch" >&2; }
-}
-
-# --- the summary ---------------------------------------------------------------------------------
-# Rows of vkdet come from the CSV of its parts (name and value first, low and high after the unit; no field before those
-# is ever quoted), those of torch from its lines.
-summary_md() {
-    for file in resident winograd upload latency server; do
-        [ ! -s "$out/$file.csv" ] || sed "s/^/$file,/" "$out/$file.csv"
-    done | awk -F , -v torch="$out/torch.txt" '
-        function range(low, high) { return low == "" || high == "" ? "" : sprintf(" [%.5g to %.5g]", low, high) }
-        function name(part) { return part[5] (part[2] == "cuda" ? "" : " on " part[2]) }
-        $2 == "name" { next }
-        $9 == "" && $16 != "" { withheld = withheld "\n- withheld: " $2; next }
-        $1 == "latency" && $3 == "single-stream" { line[++lines] = sprintf("| single-stream, pixels to boxes, %s | %s | 1 | %.4g ms%s | | |", $8, $6, $9, range($11, $12)); next }
-        $1 == "server" && $8 == "rate" { line[++lines] = sprintf("| server, pixels to boxes, p99 within %s ms | %s | %s | %.5g queries/s%s | | |", $18, $6, $7, $9, range($11, $12)); next }
-        $8 == "throughput" {
-            at = $1 SUBSEP $6
-            if (!(at in best) || $9 > best[at] + 0) { best[at] = $9; batch[at] = $7; text[at] = range($11, $12) }
-            if ($1 == "resident") ours[$6, $7] = $9
-        }
-        END {
-            while ((getline row < torch) > 0) { # torch.cuda.fp16.b64.graph = 123 images/s ...
-                n = split(row, word, " ")
-                if (n < 3 || split(word[1], part, ".") != 5 || word[2] != "=") continue
-                b = substr(part[4], 2)
-                if (word[3] > theirs[part[3], b] + 0) { theirs[part[3], b] = word[3]; way[part[3], b] = name(part) }
-                if (word[3] > peak[part[3]] + 0) { peak[part[3]] = word[3]; where[part[3]] = b; how[part[3]] = name(part) }
-            }
-            print "| what | precision | batch | vkdet [95 %] | PyTorch, same batch | ratio |\n| --- | --- | --- | --- | --- | --- |"
-            what["resident"] = "device-resident"; what["upload"] = "pixels to boxes, with upload"
-            what["winograd"] = "device-resident, --winograd always"
-            wishes = split("resident,fp16 resident,fp32 winograd,fp32 upload,fp16 upload,fp32", wanted, " ")
-            for (k = 1; k <= wishes; k++) {
-                split(wanted[k], of, ",")
-                at = of[1] SUBSEP of[2]
-                if (!(at in best)) continue
-                p = of[2]; b = batch[at]; beside = "| |"; without = ""
-                if (of[1] == "winograd" && ours[p, b] > 0)
-                    without = sprintf(" (without, same batch: %.6g)", ours[p, b])
-                if (of[1] != "upload" && theirs[p, b] > 0)
-                    beside = sprintf("%.6g (%s) | %.2f |", theirs[p, b], way[p, b], best[at] / theirs[p, b])
-                printf "| %s, best batch | %s | %s | %.6g images/s%s%s | %s\n", what[of[1]], p, b, best[at], text[at], without, beside
-            }
-            for (p in peak) if (ours[p, where[p]] > 0)
-                printf "| device-resident, best batch of PyTorch | %s | %s | %.6g images/s | %.6g (%s) | %.2f |\n", p, where[p], ours[p, where[p]], peak[p], how[p], ours[p, where[p]] / peak[p]
-            for (i = 1; i <= lines; i++) print line[i]
-            print withheld
-        }'
+    [ ! -d "$build/lib" ] || set -- "$@" --libraries "$build/lib"
+    largest=$(printf '%s\n' "$batches" | tr , '\n' | sort -n | tail -n 1)
+    [ "$largest" -eq 1 ] || largest=$largest,1
+    status=0
+    TORCHINDUCTOR_CACHE_DIR=$out/cache/inductor timeout --foreground "$((budget + 20))" \
+        "$python" "$here/bench/peers/torch_turns.py" --worker "$worker" --device "$device" --torch-device "$torch_device" \
+        --batch "$largest" --seconds "$(awk "BEGIN { print $seconds * 0.3 }")" --budget "$budget" --json "$out/torch.json" \
+        --compile-seconds "$compile_seconds" \
+        "$@" >"$out/torch.txt" 2>"$out/torch.err" || status=$?
+    cat "$out/torch.txt"
+    [ -s "$out/torch.json" ] || tail -n 5 "$out/torch.err" >&2
+    [ "$status" -eq 0 ] || { echo "gpu.sh: torch ended with status $status; torch.err tells more" >&2; result=$status; }
 }
 
 summary() {
-    {
-        sed -n '1,/^$/p' "$out/resident.txt" 2>/dev/null | grep -E '^(vkdet|date|cpu|model|input|rules|device\.|host_after\.nvidia)' |
-            sed 's/ *= /: /; s/^/- /'
-        # shellcheck disable=SC2016
-        printf -- '- options: `-B %s -t %s -d %s -T %s`; parts left out for want of time:%s\n\n' "$batches" "$seconds" "$device" "$tune" "${omitted:- none}"
-        summary_md
-    } >"$out/summary.md"
-    {
-        separator='{'
-        for file in resident winograd upload latency server layers torch; do
-            [ -s "$out/$file.json" ] || continue
-            printf '%s"%s":' "$separator" "$file"
-            cat "$out/$file.json"
-            separator=,
-        done
-        [ "$separator" = , ] || printf '{'
-        printf '}\n'
-    } >"$out/summary.json"
+    about=$(for file in "$out"/*.resident.txt; do
+        sed -n '1,/^$/p' "$file" 2>/dev/null | grep -E '^(vkdet|date|cpu|model|input|rules|device\.|host_after\.nvidia)' |
+            sed 's/ *= /: /'
+    done | awk '!seen[$0]++')
+    set --
+    while read -r line; do
+        [ -z "$line" ] || set -- "$@" "$line"
+    done <<END
+$about
+END
     printf '\n== summary\n'
-    cat "$out/summary.md"
+    "$python" "$here/bench/goals.py" summary "$out" "$@" "options: -B $batches -t $seconds -d $device -T $tune" \
+        "parts left out for want of time:${omitted:- none}" ||
+        { echo "gpu.sh: no summary: $python could not make it" >&2; [ "$result" -ne 0 ] || result=1; }
+}
+
+# each N COMMAND...: for every network from that one on
+each() {
+    i=$1
+    shift
+    while network "$i"; do
+        eval "model=\$name_$i"
+        "$@"
+        i=$((i + 1))
+    done
 }
 
 cat "$out/devices.txt"
 nvidia-smi >"$out/nvidia-smi.txt" 2>&1 || echo "not readable" >"$out/nvidia-smi.txt"
-# what matters most comes first
-part resident --precision fp32,fp16 --batch "$batches" --scenario offline --stage device --slots 4
-part upload --precision fp32,fp16 --batch "$batches" --scenario offline --stage pixels --slots 4
-part latency --precision fp32,fp16 --scenario single-stream --stage pixels
-# batch 1 and the two largest
-some=$(printf '%s' "$batches" | sed 's/.*,\([^,]*,[^,]*\)$/1,\1/; s/^1,1,/1,/')
-part winograd --precision fp32 --winograd always --batch "$some" --scenario offline --stage device --slots 4
+model=$name_1
+first_parts
 torch_rows
-part layers --precision fp32,fp16 --batch "$some" --layers --peak
-part server --precision fp16 --batch 16 --scenario server --latency-bound 5 --slots 4
+each 2 first_parts
+each 1 part server --precision fp16 --batch 16 --scenario server --latency-bound 5 --slots 4
+each 1 part winograd --precision fp32 --winograd always --batch "$some" --scenario offline --stage device --slots 4
+each 1 part layers --precision fp32,fp16 --batch "$some" --layers --peak
 summary
 printf '\ngpu.sh: everything is in %s, in %s s\n' "$out" "$(($(date +%s) - began))"
 exit "$result"

@@ -1,9 +1,8 @@
 """vkdet beside other engines: the same network, the same input, the same device, in turn.
 
-Every engine is a process of its own that sleeps until it is told to run for a second; the order
-turns round by one each round, so that what changes with time (clocks, heat, neighbours) falls on
-all alike. Before anything is timed the raw outputs of each engine are compared with vkdet's
-reference; an engine that differs has its rows withheld and the exit status is 6.
+Every engine is a process of its own that sleeps until it is told to run for a second (engines.py).
+Before anything is timed the raw outputs of each engine are compared with vkdet's reference; an
+engine that differs has its rows withheld and the exit status is 6.
 
 A ratio is the peer's median over vkdet's of the same round: above 1 vkdet is faster. Printed are
 the median of the rounds' ratios and the smallest and largest of them.
@@ -11,13 +10,13 @@ the median of the rounds' ratios and the smallest and largest of them.
 import json
 import os
 import platform
-import subprocess
 import sys
 import tempfile
 
 import numpy
 
 from arguments import VKDET, arguments, peers_of, rows_of
+from engines import Engine, distance, ratio_of, summary_of, take_turns
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PAIRS = (  # vkdet's row, the peers it is held against
@@ -26,43 +25,6 @@ PAIRS = (  # vkdet's row, the peers it is held against
     ("vkdet-cpu", ("onnxruntime-cpu", "ncnn-cpu")),
     ("vkdet-cpu-bf16", ("onnxruntime-cpu",)),
 )
-
-
-class Engine:
-    def __init__(self, name, command, environment):
-        self.name = name
-        self.rounds = []
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-        )
-        self.about = self.answer().removeprefix("ready ")
-
-    def answer(self):
-        line = self.process.stdout.readline().strip()
-        if not line or line.startswith("error"):
-            raise RuntimeError("%s: %s" % (self.name, line.removeprefix("error ") or "ended"))
-        return line
-
-    def ask(self, line):
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-        return self.answer()
-
-    def outputs(self, folder):
-        path = os.path.join(folder, self.name)
-        counts = [int(n) for n in self.ask("outputs " + path).split()[1:]]
-        parts = numpy.split(numpy.fromfile(path, numpy.float32), numpy.cumsum(counts)[:-1])
-        return sorted(parts, key=lambda a: -a.size)
-
-    def run(self, seconds):
-        self.rounds.append([int(n) for n in self.ask("run %g" % seconds).split()])
-
-    def close(self):
-        self.process.stdin.close()
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
 
 
 def engines_of(a, tensor):
@@ -82,7 +44,7 @@ def start(a, tensor):
     running = []
     for name, command in engines_of(a, tensor):
         try:
-            running.append(Engine(name, a.wrapper.split() + command, environment))
+            running.append(Engine(name, a.wrapper.split() + command, environment).ready())
         except RuntimeError as problem:
             print("%-22s not measured: %s" % (name, problem), flush=True)
     return running
@@ -94,10 +56,8 @@ def check(a, running, reference, folder):
     for engine in running:
         half = engine.name.endswith("16")
         limit = a.half_tolerance if half else a.tolerance
-        got = engine.outputs(folder)
-        same = [g.size for g in got] == [t.size for t in truth]
-        worst = max(float(numpy.abs(g - t).max()) for g, t in zip(got, truth)) if same else float("inf")
-        if worst <= limit:  # false for a NaN
+        worst = distance(engine.outputs(folder), truth)
+        if worst <= limit:
             good.append(engine)
         verdict = "" if worst <= limit else "  WITHHELD: more than %g" % limit
         print("%-22s %s; outputs within %.2g of the reference%s" % (engine.name, engine.about, worst, verdict), flush=True)
@@ -105,18 +65,18 @@ def check(a, running, reference, folder):
 
 
 def report(running):
-    medians = {e.name: [float(numpy.median(r)) for r in e.rounds] for e in running}
+    named = {e.name: e for e in running}
     rows, ratios = {}, {}
     print()
-    for name, per_round in medians.items():
-        rows[name] = {"median_ms": numpy.median(per_round) / 1e6, "min_ms": min(per_round) / 1e6, "max_ms": max(per_round) / 1e6}
+    for name, engine in named.items():
+        rows[name] = summary_of(engine)
         print("%-42s = %8.3f ms  [rounds %.3f to %.3f]" % (name, *rows[name].values()))
     for ours, peers in PAIRS:
         for peer in peers:
-            if ours in medians and peer in medians:
-                r = [p / o for p, o in zip(medians[peer], medians[ours])]
-                ratios[peer + " / " + ours] = {"median": float(numpy.median(r)), "min": min(r), "max": max(r)}
-                print("%-42s = %8.3f x   [rounds %.3f to %.3f]" % (peer + " / " + ours, numpy.median(r), min(r), max(r)))
+            if ours in named and peer in named:
+                r = ratios[peer + " / " + ours] = ratio_of(named[ours], named[peer])
+                print("%-42s = %8.3f x   [rounds %.3f to %.3f]" % (peer + " / " + ours, *r.values()))
+    medians = {name: [float(numpy.median(r)) for r in e.rounds] for name, e in named.items()}
     return {"rows": rows, "ratios": ratios, "rounds_ns": medians}
 
 
@@ -129,13 +89,11 @@ def main():
             noise = numpy.random.default_rng(20260526).random((height, width, channels), numpy.float32)
             noise.tofile(tensor)
         command = [a.worker, a.model, "reference", "fp32", "1", tensor]
-        reference = Engine("reference", a.wrapper.split() + command, dict(os.environ))
+        reference = Engine("reference", a.wrapper.split() + command).ready()
         started = start(a, tensor)
         good = check(a, started, reference, folder)
         reference.close()
-        for turn in range(a.rounds):
-            for i in range(len(good)):
-                good[(turn + i) % len(good)].run(a.seconds)
+        take_turns(good, a.rounds, lambda engine: engine.run(a.seconds))
         for engine in started:
             engine.close()
     document = report(good)

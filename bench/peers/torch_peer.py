@@ -1,18 +1,28 @@
-"""The same network in PyTorch, on the same device: images a second of the bare forward.
+"""The same network in PyTorch, as an engine that torch_turns.py times in turn with vkdet.
 
-    torch_peer.py MODEL.json [--batch 1,8,64] [--precision fp32,fp16] [--device cuda] [--budget SECONDS]
-                  [--json FILE] [--check OUTPUTS --tensor TENSOR] [--noise FILE]
+    torch_peer.py MODEL.json TENSOR [--device cuda|cpu] [--precision fp32|fp16] [--batch N] [--way WAY]
 
-MODEL.json is a TensorFlow.js layers model; it is rebuilt with torch's own layers (batch norms folded
-into the convolutions, channels last), so nothing else needs to be installed. The input lies on the
-device. Each batch is timed plain and as a CUDA graph; then, from the fastest batch of each precision
-on and as long as --budget lasts, through torch.compile. The fastest counts. --check compares the outputs with those that vkdet_worker wrote for the same
-input.
+MODEL.json is a TensorFlow.js layers model; it is rebuilt with torch's own layers (batch norms folded into the
+convolutions, channels last), so nothing else needs to be installed. WAY:
+
+    plain      layer by layer
+    graph      the same as one CUDA graph
+    compile    torch.compile, and that as one CUDA graph
+    autotune   the same with mode max-autotune: more kernels are tried
+
+It does what it is told, a line at a time, and sleeps between; each answer is a line, "error ..." when it failed:
+
+    compile          what needs no device to itself; answers "ok SECONDS"
+    prepare          the rest, until a forward can be timed; nothing else should run. Answers "ok SECONDS NOTE"
+    outputs FILE     one forward; the raw outputs of the batch's last picture as floats; answers how many each has
+    resident SECONDS forwards back to back, the input lies on the device; the nanoseconds a batch of several stretches
+
+TENSOR holds the network's input as floats; a batch is made of copies. fp32 means fp32: no TF32. The forward ends at the
+raw outputs.
 """
 import argparse
 import json
 import os
-import statistics
 import sys
 import time
 
@@ -155,6 +165,8 @@ class Network(torch.nn.Module):
         if kind == "Reshape":
             rows = x.permute(0, 2, 3, 1) if x.dim() == 4 else x
             return rows.reshape(x.shape[0], *config["target_shape"])
+        if kind == "UpSampling2D" and config.get("interpolation", "nearest") == "nearest":
+            return functional.interpolate(x, scale_factor=tuple(map(float, config["size"])), mode="nearest")
         if kind == "Concatenate":
             return torch.cat(inputs, 1 if inputs[0].dim() == 4 and config["axis"] in (-1, 3) else config["axis"])
         if kind == "Add":
@@ -164,149 +176,169 @@ class Network(torch.nn.Module):
         raise SystemExit("torch_peer: no layer %s" % kind)
 
 
-def wait(device):
-    if device == "cuda":
-        torch.cuda.synchronize()
+class Peer:
+    """One way of running it, and the two calls that it comes to: one forward, and waiting."""
 
+    def __init__(self, a, channel):
+        self.a, self.channel = a, channel
+        self.cuda = a.device == "cuda"
+        kind = torch.float16 if a.precision == "fp16" else torch.float32
+        place = {"device": a.device, "dtype": kind, "memory_format": torch.channels_last}
+        network = Network(a.model).eval()
+        height, width, channels = network.input_shape()
+        picture = torch.from_numpy(numpy.fromfile(a.tensor, numpy.float32).reshape(1, height, width, channels))
+        self.network = network.to(**place)
+        self.x = picture.permute(0, 3, 1, 2).repeat(a.batch, 1, 1, 1).to(**place)
+        self.call = lambda: self.network(self.x)
+        self.told = a.way in ("plain", "graph")  # whether "compile" was answered
 
-def rate(call, batch, device, seconds):
-    """Images a second: the median of stretches of about a tenth of `seconds`."""
-    for _ in range(5):
-        call()
-    wait(device)
-    runs, samples, end = 1, [], time.monotonic() + seconds
-    while len(samples) < 6 or time.monotonic() < end:
-        before = time.perf_counter()
-        for _ in range(runs):
-            call()
-        wait(device)
-        taken = time.perf_counter() - before
-        if taken < seconds / 20 and len(samples) < 3 and runs < 1 << 20:
-            runs *= 2
-            continue
-        samples.append(runs * batch / taken)
-    return {"median": statistics.median(samples), "min": min(samples), "max": max(samples), "n": len(samples)}
+    def describe(self):
+        name = torch.cuda.get_device_name() if self.cuda else "CPU"
+        return "%s (PyTorch %s) %s" % (name, torch.__version__, self.a.precision)
 
+    def backend(self, graph, inputs):
+        """Compiles, says so, and lets nothing run before it is told to prepare: libraries choose their algorithms in
+        the first run, by timing them, which is no use while other processes compile."""
+        from torch._inductor import list_mode_options
+        from torch._inductor.compile_fx import compile_fx
 
-def graph_of(network, x):
-    side = torch.cuda.Stream()
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):
-        for _ in range(3):
-            network(x)
-    torch.cuda.current_stream().wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        network(x)
-    return graph.replay
+        # CUDA graphs are our own, so that no input is copied
+        patches = list_mode_options("max-autotune-no-cudagraphs") if self.a.way == "autotune" else {}
+        ready = compile_fx(graph, inputs, config_patches=patches)
+        if not self.told:
+            self.told = True
+            self.channel.say("ok %.1f" % (time.monotonic() - self.began))
+            if self.channel.hear() != "prepare":
+                raise EOFError
+            self.began = time.monotonic()
+        return ready
 
-
-def compiled(network, x, device):
-    torch._dynamo.reset()  # a batch that came before would make this one dynamic
-    faster = torch.compile(network, mode="max-autotune" if device == "cuda" else "default", dynamic=False)
-    faster(x)
-    return lambda: faster(x)
-
-
-def ways(network, x, device):
-    yield "plain", lambda: network(x)
-    if device == "cuda":
-        yield "graph", graph_of(network, x)
-
-
-def check(network, a):
-    height, width, channels = network.input_shape()
-    x = torch.from_numpy(numpy.fromfile(a.tensor, numpy.float32).reshape(1, height, width, channels))
-    with torch.inference_mode():
-        got = [o.float().cpu().numpy().ravel() for o in network(x.permute(0, 3, 1, 2))]
-    got = numpy.concatenate(got)
-    truth = numpy.fromfile(a.check, numpy.float32)
-    worst = float(numpy.abs(got - truth).max()) if got.size == truth.size else float("inf")
-    print("torch: outputs within %.2g of vkdet's" % worst, flush=True)
-    return worst <= 1e-4
-
-
-class Run:
-    """All rows, printed as they come."""
-
-    def __init__(self, a, network):
-        self.a, self.network, self.rows = a, network, {}
-        self.end = time.monotonic() + a.budget
-
-    def place(self, precision, batch):
-        kind = torch.float16 if precision == "fp16" else torch.float32
-        height, width, channels = self.network.input_shape()
-        placed = self.network.to(device=self.a.device, dtype=kind, memory_format=torch.channels_last)
-        x = torch.rand(batch, channels, height, width)
-        return placed, x.to(device=self.a.device, dtype=kind, memory_format=torch.channels_last)
-
-    def time(self, precision, batch, way, call):
-        name = "torch.%s.%s.b%d.%s" % (self.a.device, precision, batch, way)
-        r = self.rows[name] = rate(call, batch, self.a.device, self.a.seconds)
-        print("%-36s = %.6g images/s  [min %.6g, max %.6g; n %d]" % (name, r["median"], r["min"], r["max"], r["n"]), flush=True)
-        return r["median"]
-
-    def all(self):
-        rates = []
-        for precision in self.a.precision.split(","):
-            for batch in map(int, self.a.batch.split(",")):
-                placed, x = self.place(precision, batch)
-                best = max(self.time(precision, batch, way, call) for way, call in ways(placed, x, self.a.device))
-                rates.append((best, precision, batch))
-        if self.a.no_compile:
+    def compile(self):
+        """The answer is given on the way, by the backend; returns when all is ready to be timed."""
+        if self.told:
+            self.channel.say("ok 0")
             return
-        # the best of each precision first, then the second best ...
-        ranks, turn = [], {}
-        for _, precision, batch in sorted(rates, reverse=True):
-            turn[precision] = turn.get(precision, 0) + 1
-            ranks.append((turn[precision], precision, batch))
-        for _, precision, batch in sorted(ranks):
-            if time.monotonic() > self.end:
-                print("torch: the time is over: the rest is not compiled", flush=True)
-                return
-            placed, x = self.place(precision, batch)
-            self.time(precision, batch, "compile", compiled(placed, x, self.a.device))
+        faster = torch.compile(self.network, backend=self.backend, dynamic=False, fullgraph=True)
+        self.call = lambda: faster(self.x)
+        self.prepare()
+
+    def prepare(self):
+        self.began, note = time.monotonic(), ""
+        self.call()
+        if self.cuda and self.a.way != "plain":
+            try:
+                self.capture()
+            except RuntimeError as problem:
+                if self.a.way == "graph":
+                    raise
+                note = " without a CUDA graph: " + one_line(problem)
+        self.wait()
+        self.channel.say("ok %.1f%s" % (time.monotonic() - self.began, note))
+
+    def capture(self):
+        side, forward = torch.cuda.Stream(), self.call
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(3):
+                forward()
+        torch.cuda.current_stream().wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            outputs = forward()
+
+        def replay():
+            graph.replay()
+            return outputs
+
+        self.call = replay
+
+    def wait(self):
+        if self.cuda:
+            torch.cuda.synchronize()
+
+    def write_outputs(self, path):
+        arrays = [o[-1].float().cpu().numpy().ravel() for o in self.call()]
+        numpy.concatenate(arrays).tofile(path)
+        self.channel.say(" ".join(["ok"] + [str(a.size) for a in arrays]))
+
+    def stretch(self, runs):
+        before = time.perf_counter_ns()
+        for _ in range(runs):
+            self.call()
+        self.wait()
+        return time.perf_counter_ns() - before
+
+    def resident(self, seconds):
+        """A stretch is as many batches as take a tenth of the time."""
+        runs = 1
+        while self.stretch(runs) < seconds * 1e8 and runs < 1 << 24:
+            runs *= 2
+        taken, end = [], time.monotonic() + seconds
+        while not taken or time.monotonic() < end:
+            taken.append(self.stretch(runs) // runs)
+        self.channel.say(" ".join(map(str, taken)))
 
 
-def save(a, rows):
-    about = torch.cuda.get_device_name() if a.device == "cuda" else "cpu"
-    with open(a.json, "w", encoding="utf-8") as out:
-        json.dump({"torch": torch.__version__, "device": about, "rows": rows}, out, indent=1)
+def one_line(problem):
+    lines = [line.strip() for line in str(problem).splitlines() if line.strip()]
+    return "%s: %s" % (type(problem).__name__, lines[0][:200] if lines else "no reason given")
+
+
+class Channel:
+    """Standard input and output; what libraries print goes to standard error."""
+
+    def __init__(self):
+        self.out = os.fdopen(os.dup(1), "w")
+        os.dup2(2, 1)
+
+    def hear(self):
+        return sys.stdin.readline().strip()
+
+    def say(self, line):
+        print(line, file=self.out, flush=True)
+
+
+def serve(peer, channel):
+    while True:
+        command, _, argument = channel.hear().partition(" ")
+        if not command:
+            return
+        if command == "compile":
+            peer.compile()
+        elif command == "prepare":
+            peer.prepare()
+        elif command == "outputs":
+            peer.write_outputs(argument)
+        elif command == "resident":
+            peer.resident(float(argument))
+        else:
+            raise ValueError("no such command: " + command)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
-    parser.add_argument("--batch", default="1,8,64")
-    parser.add_argument("--precision", default="fp32,fp16")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--seconds", type=float, default=1.0)
-    parser.add_argument("--budget", type=float, default=600.0, help="seconds after which no further batch is compiled")
-    parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
-    parser.add_argument("--noise", help="write a seeded input into this file, and end")
-    parser.add_argument("--check")
-    parser.add_argument("--tensor")
-    parser.add_argument("--json")
+    parser.add_argument("tensor")
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
+    parser.add_argument("--precision", choices=("fp32", "fp16"), default="fp32")
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--way", choices=("plain", "graph", "compile", "autotune"), default="plain")
     a = parser.parse_args()
-    network = Network(a.model).eval()
-    if a.noise:
-        numpy.random.default_rng(1).random(network.input_shape(), numpy.float32).tofile(a.noise)
-        return 0
-    if a.check and not check(network, a):
-        print("torch: withheld: its outputs differ", flush=True)
-        return 6
-    if a.device == "cuda":
+    channel = Channel()
+    try:
         torch.backends.cudnn.benchmark = True
-        # fp32 means fp32: torch would round the factors of convolutions to 10 bits
+        # torch would round the factors of convolutions to 10 bits
         torch.backends.cudnn.allow_tf32 = False
         torch.backends.cuda.matmul.allow_tf32 = False
-    run = Run(a, network)
-    try:
         with torch.inference_mode():
-            run.all()
-    finally:  # what was measured is kept, whatever compiling came to
-        if a.json:
-            save(a, run.rows)
+            peer = Peer(a, channel)
+            channel.say("ready " + peer.describe())
+            serve(peer, channel)
+    except EOFError:
+        return 0
+    except (Exception, SystemExit) as problem:  # whatever it is, the driver shows it
+        channel.say("error " + one_line(problem))
+        raise
     return 0
 
 

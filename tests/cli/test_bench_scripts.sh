@@ -28,7 +28,7 @@ echo '{}' >network/empty.json
 : >network/model.onnx
 for row in "there is no option -z:-z" "-B takes a value:-B" "-B 1,x: whole numbers:-B 1,x" "-B 0: whole numbers:-B 0" \
     "-B 1,,2: whole numbers:-B 1,,2" "-t 0.0: a number:-t 0.0" "-t 1s: a number:-t 1s" "-t 1.2.3: a number:-t 1.2.3" \
-    "-l 1.5: a whole number:-l 1.5" "-T hard: off, quick or full:-T hard" "more: options are all:more" \
+    "-l 1.5: a whole number:-l 1.5" "-T hard: off, quick or full:-T hard" "-D tpu: cuda or cpu:-D tpu" "-c goes after:-c network/card.json" "more: options are all:more" \
     "none.vkdet is no file:-m none.vkdet" "network is no file:-m network" "model.onnx: neither:-m network/model.onnx" \
     "nocard is no file:-m network/model.json -c nocard" "absent.bin is no file:-m network/model.json" \
     "names no files of weights:-m network/empty.json -c network/card.json" "-c goes with:-m toy.vkdet -c network/card.json"; do
@@ -38,27 +38,73 @@ for row in "there is no option -z:-z" "-B takes a value:-B" "-B 1,x: whole numbe
 done
 refused 2 "host/cli/vkdet is not there" sh "$root/bench/gpu.sh" -b "$work/network" -m toy.vkdet
 refused 2 "-d vulkan:99: vkdet devices" gpu -d vulkan:99 -m toy.vkdet -o "$work/where"
-[ ! -e where/resident.json ] || fail "ran for a device that is not there"
+[ ! -e where/toy.resident.json ] || fail "ran for a device that is not there"
 refused 5 "toy.vkdet/o cannot be made" gpu -m toy.vkdet -o "$work/toy.vkdet/o"
 expect 0 gpu -h
 grep -q -- '-k DIR' out || fail "gpu.sh does not say how it is used"
 if grep -q 'set -eu' out; then fail "gpu.sh shows its code"; fi
 
+refused 2 "two networks are called toy" gpu -d reference -m toy.vkdet -m toy.vkdet -o "$work/twice"
+
 # all rows: packed, then run from the packed folder; the reference has no fp16, which ends in status 3
-if [ -x "$build/bench/vkdet_worker" ]; then
-    expect 0 gpu -k "$work/packed" -m "$work/toy.vkdet"
+# row TEXT: summary.md has it, as a pattern in which | is a bar
+row() { grep -qE "^\\| $(printf '%s' "$1" | sed 's/|/\\|/g')" packed/out/summary.md || fail "no row: $1"; }
+if [ -x "$build/bench/vkdet_worker" ] && command -v python3 >/dev/null; then
+    python=${VKDET_TEST_PYTHON:-python3}
+    expect 0 gpu -k "$work/packed" -m "$work/toy.vkdet" -m "$work/model.json"
     refused 5 "packed is there already" gpu -k "$work/packed" -m "$work/toy.vkdet"
-    expect 3 sh packed/bench/gpu.sh -q -t 0.05 -B 1,2 -d reference -l 100
-    for row in 'device-resident, best batch | fp32 | [12]' 'pixels to boxes, with upload, best batch | fp32 | [12]' \
-        'device-resident, --winograd always, best batch | fp32 | [12]' 'single-stream, pixels to boxes, p50 | fp32 | 1'; do
-        grep -qE "^\\| $(printf '%s' "$row" | sed 's/|/\\|/g') \\| [0-9.]+ (images/s|ms)" packed/out/summary.md || fail "no row: $row"
+    refused 2 "two networks are called toy" sh packed/bench/gpu.sh -d reference
+    rm -r packed
+    expect 0 gpu -k "$work/packed" -m "$work/model.json"
+    expect 3 sh packed/bench/gpu.sh -q -t 0.05 -B 1,2 -d reference -l 200 -D cpu -p "$python"
+    for what in 'device-resident, best batch | fp32 | [12] | [0-9.]+ images/s' 'server, pixels to boxes.* | fp16 | +| not measured' \
+        'pixels to boxes, with upload, best batch | fp32 | [12] | [0-9.]+ images/s' 'device-resident | fp16 | +| not measured' \
+        'device-resident, --winograd always, best batch | fp32 | [12] | [0-9.]+ images/s' 'arena a picture | fp32 | 1 | ' \
+        'single-stream, pixels to boxes, p50 | fp32 | 1 | [0-9.]+ ms' \
+        'H200 fp16, device-resident, best batch | 30000 images/s | 100000 images/s | not measured | not measured |'; do
+        row "$what"
     done
     grep -q 'left out for want of time: none$' packed/out/summary.md || fail "parts left out"
-    grep -q '^{"resident":{' packed/out/summary.json || fail "the summary of JSON"
-    expect 0 sh packed/bench/gpu.sh -q -d reference -l 0
-    grep -q 'want of time: resident upload latency winograd layers server$' packed/out/summary.md || fail "parts left out go unsaid"
+    python3 -c 'import json, sys
+document = json.load(open("packed/out/summary.json"))
+assert any(goal["row"] == "gpu.resident.fp16" and goal["verdict"] == "not measured" for goal in document["goals"])
+assert any(row["row"] == "resident.fp32" and row["value"] > 0 for row in document["rows"])
+assert document["documents"]["toy.resident"]["tool"] == "vkdet bench"' || fail "the summary of JSON"
+    if "$python" -c 'import torch, numpy' 2>/dev/null; then
+        row 'fp32 | 2 | vkdet | [0-9.]+ images/s'
+        row 'fp32 | 1 | plain | [0-9.]+ images/s \[[0-9.]+ to [0-9.]+\] | [0-9.]+ \[[0-9.]+ to [0-9.]+\] |'
+        row 'fp16 | 2 | vkdet | not measured | | .*fp16'
+        row 'beside the fastest PyTorch | fp32 | 2 | [0-9.]+ x \['
+    else
+        grep -q 'no rows of PyTorch: .* has no torch and numpy' err || fail "rows of PyTorch go unsaid"
+        grep -q 'in turn with PyTorch: not measured' packed/out/summary.md || fail "rows of PyTorch go unsaid in the summary"
+        echo "SKIPPED cli_bench_scripts, the rows of PyTorch: $python has no torch and numpy (VKDET_TEST_PYTHON names another)"
+    fi
+    expect 0 sh packed/bench/gpu.sh -q -d reference -l 0 -p "$python"
+    grep -q 'want of time: toy.resident toy.upload toy.latency.* toy.server toy.winograd toy.layers$' packed/out/summary.md ||
+        fail "parts left out go unsaid"
+    row 'device-resident | fp32 | +| not measured |'
 else
-    echo "SKIPPED cli_bench_scripts, the rows of gpu.sh: this build has no bench/vkdet_worker"
+    echo "SKIPPED cli_bench_scripts, the rows of gpu.sh: no python3, or this build has no bench/vkdet_worker"
+fi
+
+# --- engines in turn, and goals: the documentation's table is that of bench/goals.csv, with the verdicts of its figures
+if command -v python3 >/dev/null; then
+    expect 0 python3 "$root/bench/goals.py" check "$root/docs/performance.md"
+    sed 's/^| llvmpipe 26.2, the same | 2.5 x/| llvmpipe 26.2, the same | 2 x/; /^| H200 fp32, device/d; /^| cpu bf16, b/s/| stretch met/| met/' \
+        "$root/docs/performance.md" >wrong.md
+    expect 1 python3 "$root/bench/goals.py" check wrong.md
+    says "llvmpipe 26.2, the same: ['2 x', '4 x'], not ['2.5 x', '4 x']"
+    says "no row of goals: H200 fp32, device-resident, best batch"
+    says "is stretch met, not met"
+    lines err 3
+    expect 2 python3 "$root/bench/goals.py"
+fi
+python=${VKDET_TEST_PYTHON:-python3}
+if "$python" -c 'import numpy' 2>/dev/null; then
+    expect 0 "$python" "$root/tests/cli/test_engines.py" "$root"
+else
+    echo "SKIPPED cli_bench_scripts, engines in turn: $python has no numpy (VKDET_TEST_PYTHON names another)"
 fi
 
 # --- peers.sh: nothing is installed for arguments that are wrong
