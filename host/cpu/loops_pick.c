@@ -1,4 +1,5 @@
-/* Which of the compiled loops this CPU can run. */
+/* Which of the compiled loops this CPU can run, and may: what caps oneDNN (ONEDNN_MAX_CPU_ISA) caps
+ * ours too, so that a device that calls itself AVX2 computes with no more than that. */
 #include "host/cpu/backend.h"
 #include "host/cpu/loops.h"
 #include "host/cpu/onednn.h"
@@ -8,14 +9,16 @@
 static bool has_avx512(void)
 {
     __builtin_cpu_init();
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    return cpu_has_isa(dnnl_cpu_isa_avx512_core) && __builtin_cpu_supports("avx512f") &&
+           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vl");
 }
 
 static bool has_avx2(void)
 {
     __builtin_cpu_init();
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    return cpu_has_isa(dnnl_cpu_isa_avx2) && __builtin_cpu_supports("avx2") &&
+           __builtin_cpu_supports("fma");
 }
 #endif
 

@@ -154,11 +154,37 @@ static void test_overlapping_pool(void **state)
     }
 }
 
+/* What the user allows at most (the tests cpu_operators.avx2 and .sse41 set it) no kernel of ours
+ * exceeds, and the device's name tells no more. */
+static void test_cap(void **state)
+{
+    (void)state;
+    const char *cap = getenv("ONEDNN_MAX_CPU_ISA");
+    vkdet_device_info info;
+    cpu_device_describe(&info);
+#if defined(VKDET_CPU_X86)
+    if (cap && (strcmp(cap, "AVX2") == 0 || strcmp(cap, "SSE41") == 0)) {
+        assert_true(loops_pick() != &loops_avx512);
+        assert_true(separable_pick() != &separable_avx512);
+        assert_null(pointwise_halves_pick());
+        assert_false(cpu_has_bf16());
+        assert_null(strstr(info.name, "AVX-512"));
+    }
+    if (cap && strcmp(cap, "SSE41") == 0) {
+        assert_true(loops_pick() == &loops_base);
+        assert_null(separable_pick());
+        assert_null(strstr(info.name, ", AVX"));
+    }
+#endif
+    print_message("%s: %s\n", cap ? cap : "no cap", info.name);
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[OP_COUNT + 2] = {
+    struct CMUnitTest tests[OP_COUNT + 3] = {
         [OP_COUNT] = cmocka_unit_test(test_network),
         [OP_COUNT + 1] = cmocka_unit_test(test_overlapping_pool),
+        [OP_COUNT + 2] = cmocka_unit_test(test_cap),
     };
     op ops[OP_COUNT];
     for (int o = 0; o < OP_COUNT; o++) {
