@@ -14,7 +14,9 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 GOALS_OF = "aizoo-260"
+GPU = "H200"  # that the rows gpu.* are about: on another device they are shown and not judged
 NOT_MEASURED = "not measured"
+NOT_JUDGED = "another device"
 
 
 def goals():
@@ -148,15 +150,25 @@ def measured(r):
     return number(r["value"]) + " " + r["unit"] + spread + (" (%s)" % r["note"] if r["note"] else "")
 
 
-def compare(rows):
+def devices(folder, networks):
+    """Names of the devices that were measured."""
+    documents = (load(folder, network + ".resident.json") or {} for network in networks)
+    return {str(device.get("name")) for document in documents for device in document.get("devices") or []}
+
+
+def compare(rows, names):
     """Each goal that a GPU can meet, with its row."""
+    judged = all(GPU in name for name in names)
     mine = {r["row"]: r for r in rows if r["network"] == GOALS_OF}
     for goal in goals():
         key = goal["row"].removeprefix("gpu.")
         if goal["row"].startswith(("gpu.", "memory.")):
             r = mine.get(key)
             value = r["value"] if r else None
-            yield {**goal, "measured": value, "text": measured(r) if r else NOT_MEASURED, "verdict": verdict(goal, value)}
+            said = verdict(goal, value)
+            if value is not None and goal["row"].startswith("gpu.") and not judged:
+                said = NOT_JUDGED
+            yield {**goal, "measured": value, "text": measured(r) if r else NOT_MEASURED, "verdict": said}
 
 
 def table(heading, lines):
@@ -197,7 +209,7 @@ def summarize(folder, notes):
     with open(os.path.join(folder, "networks.txt"), encoding="utf-8") as file:
         networks = file.read().split()
     rows = [r for network in networks for r in rows_of(folder, network)]
-    compared = list(compare(rows))
+    compared = list(compare(rows, devices(folder, networks)))
     document = load(folder, "torch.json") or {}
     text = as_text(compared, rows, networks, document, notes)
     with open(os.path.join(folder, "summary.md"), "w", encoding="utf-8") as out:

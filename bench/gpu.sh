@@ -226,6 +226,7 @@ XDG_CACHE_HOME=$out/cache
 export XDG_CACHE_HOME
 result=0
 omitted=''
+ended='' # parts that ended early or in error, with their status
 
 # ours PROGRAM ARGUMENT...: with the libraries of a packed folder, which python must not get, and within the time. In the
 # foreground: an interrupt must reach what runs, which would go on using the device.
@@ -268,6 +269,13 @@ forget() {
     done
 }
 
+# went_wrong NAME STATUS
+went_wrong() {
+    echo "gpu.sh: $1 ended with status $2" >&2
+    ended="$ended $1 ($2)"
+    [ "$result" -eq 6 ] || result=$2 # that a score was withheld is what must not be missed
+}
+
 # part NAME ARGUMENT...: one run of vkdet bench on the network $model, as text on the screen and as JSON, CSV and text in the
 # folder. What goes wrong in one part does not keep the others from running.
 part() {
@@ -287,7 +295,7 @@ part() {
         ours "$vkdet" bench -q --from "$out/$name.json" --csv >"$out/$name.csv" || true
         sed -n '/^$/,$p' "$out/$name.txt"
     fi
-    [ "$status" -eq 0 ] || { echo "gpu.sh: $name ended with status $status" >&2; result=$status; }
+    [ "$status" -eq 0 ] || went_wrong "$name" "$status"
 }
 
 # What a session will hold, which takes no time: nothing is allocated to know it.
@@ -346,7 +354,7 @@ torch_rows() {
         "$@" >"$out/torch.txt" 2>"$out/torch.err" || status=$?
     cat "$out/torch.txt"
     [ -s "$out/torch.json" ] || tail -n 5 "$out/torch.err" >&2
-    [ "$status" -eq 0 ] || { echo "gpu.sh: torch ended with status $status; torch.err tells more" >&2; result=$status; }
+    [ "$status" -eq 0 ] || went_wrong torch "$status"
 }
 
 summary() {
@@ -362,7 +370,7 @@ $about
 END
     printf '\n== summary\n'
     "$python" "$here/bench/goals.py" summary "$out" "$@" "options: -B $batches -t $seconds -d $device -T $tune" \
-        "parts left out for want of time:${omitted:- none}" ||
+        "parts left out for want of time:${omitted:- none}" "parts that ended early or in error (status):${ended:- none}" ||
         { echo "gpu.sh: no summary: $python could not make it" >&2; [ "$result" -ne 0 ] || result=1; }
 }
 

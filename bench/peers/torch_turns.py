@@ -124,9 +124,12 @@ class Turns:
     def left(self):
         return self.end - time.monotonic()
 
-    def timing(self):
-        """About what first runs and turns take of the rows that are left."""
-        return (1.5 + 1.5 * self.a.rounds * self.a.seconds) * sum(1 for row in self.rows if row.engine)
+    def timing(self, ways, batches):
+        """About what first runs and turns take of the rows that are left, but for those of max-autotune that are not
+        compiled yet: they get what the others leave."""
+        counted = [row for row in self.rows if row.engine and (
+            row.way != "autotune" or "compile" in row.seconds or (row.way in ways and row.case.batch in batches))]
+        return (1.5 + 1.5 * self.a.rounds * self.a.seconds) * len(counted)
 
     def worker(self, name, network, device, precision, *more):
         command = [self.a.worker, network.container, device, precision, "0", network.tensor, *map(str, more)]
@@ -162,7 +165,7 @@ class Turns:
     def compile(self, ways, batches):
         """All at once."""
         rows = [row for row in self.rows if row.way in ways and row.case.batch in batches and row.engine]
-        bound = max(0.0, min(self.a.compile_seconds, self.left() - self.timing()))
+        bound = max(0.0, min(self.a.compile_seconds, self.left() - self.timing(ways, batches)))
         end = time.monotonic() + bound
         for row in rows:
             row.engine.tell("compile")

@@ -65,6 +65,7 @@ if [ -x "$build/bench/vkdet_worker" ] && command -v python3 >/dev/null; then
         row "$what"
     done
     grep -q 'left out for want of time: none$' packed/out/summary.md || fail "parts left out"
+    grep -q 'in error (status): toy.resident (3) toy.upload (3) ' packed/out/summary.md || fail "parts in error go unsaid"
     python3 -c 'import json, sys
 document = json.load(open("packed/out/summary.json"))
 assert any(goal["row"] == "gpu.resident.fp16" and goal["verdict"] == "not measured" for goal in document["goals"])

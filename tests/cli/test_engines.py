@@ -143,6 +143,14 @@ class Goals(unittest.TestCase):
             self.assertEqual(goals.verdict(higher, measured), up)
             self.assertEqual(goals.verdict(lower, measured), down)
 
+    def test_the_goals_of_a_gpu_are_not_those_of_another_device(self):
+        rows = [goals.row("aizoo-260", key, "what", "fp16", 1, "x", 1e9) for key in ("resident.fp16", "memory.arena.fp16")]
+        for names, judged in (({"NVIDIA H200"}, "stretch met"), ({"llvmpipe", "NVIDIA H200"}, goals.NOT_JUDGED)):
+            said = {c["row"]: c["verdict"] for c in goals.compare(rows, names)}
+            self.assertEqual(said["gpu.resident.fp16"], judged)
+            self.assertEqual(said["memory.arena.fp16"], "missed")
+            self.assertEqual(said["gpu.resident.fp32"], "not measured")
+
     def test_every_way_counts_but_the_fastest_most(self):
         rows = [{"network": "n", "precision": "fp16", "batch": 8, "way": way, "ratio": {"median": m, "min": m, "max": m}}
                 for way, m in (("graph", 3.0), ("compile", 0.8))]
