@@ -3,6 +3,7 @@
 #include "host/cpu/backend.h"
 #include "host/cpu/loops.h"
 #include "host/cpu/onednn.h"
+#include "host/cpu/peak.h"
 #include "host/cpu/separable.h"
 
 #if defined(VKDET_CPU_X86)
@@ -48,7 +49,30 @@ const separable *separable_pick(void)
     return NULL;
 }
 
+const peak_kernel *peak_pick(void)
+{
+#if defined(VKDET_CPU_X86)
+    if (has_avx512()) {
+        return &peak_avx512;
+    }
+    if (has_avx2()) {
+        return &peak_avx2;
+    }
+#endif
+    return NULL;
+}
+
 /* oneDNN asks the system for the use of AMX and calls the CPU by that name only if it got it. */
+const peak_kernel *peak_halves_pick(void)
+{
+#if defined(VKDET_CPU_AMX)
+    if (cpu_has_isa(dnnl_cpu_isa_avx512_core_amx)) {
+        return &peak_amx;
+    }
+#endif
+    return NULL;
+}
+
 const pointwise_halves *pointwise_halves_pick(void)
 {
 #if defined(VKDET_CPU_AMX)

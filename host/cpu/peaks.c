@@ -1,7 +1,9 @@
-/* The roofs of this CPU, all cores together: a convolution large enough to be nothing but
- * arithmetic, by the code that networks run, and memory read and copied beyond the caches. */
+/* The roofs of this CPU, all cores together: multiply-adds in registers, where there is a kernel of
+ * them (peak.h), else a convolution large enough to be nothing but arithmetic, by the code that
+ * networks run; and memory read and copied beyond the caches. */
 #include "host/clock.h"
 #include "host/cpu/backend.h"
+#include "host/cpu/peak.h"
 
 #include <math.h>
 #include <string.h>
@@ -11,7 +13,46 @@ enum { SIDE = 48, CHANNELS = 128, BLOCK_BYTES = 128 * 1024 * 1024, ROUNDS = 5 };
 /* what each arithmetic peak takes: the best of all rounds in it counts */
 static const uint64_t arithmetic_ns = 500000000;
 
-/* --- arithmetic --- */
+/* --- arithmetic in registers --- */
+
+enum { MOST_TURNS = 1 << 30 };
+
+typedef struct register_job {
+    const peak_kernel *what;
+    uint32_t turns;
+} register_job;
+
+static void multiply_add(void *user, uint32_t member)
+{
+    const register_job *j = user;
+    (void)member;
+    float sums[PEAK_SUMS];
+    for (int i = 0; i < PEAK_SUMS; i++) {
+        sums[i] = 0x1.007ep-1f; /* as two bfloat16 numbers, 0.5 and 0.5 */
+    }
+    j->what->run(j->turns, sums);
+}
+
+/* The best round counts; one is long enough that waking the members is nothing beside it. */
+static double measure_registers(team *t, const peak_kernel *what)
+{
+    const uint64_t round_ns = 2000000, end = clock_ns() + arithmetic_ns;
+    register_job j = {what, 1024};
+    double best = 0;
+    while (clock_ns() < end) {
+        const uint64_t begin = clock_ns();
+        team_run(t, multiply_add, &j);
+        const uint64_t took = clock_ns() - begin;
+        if (took < round_ns && j.turns < MOST_TURNS) {
+            j.turns *= 2;
+            continue;
+        }
+        best = fmax(best, what->flops * j.turns * team_members(t) / (double)took * 1e9);
+    }
+    return best;
+}
+
+/* --- arithmetic of a convolution --- */
 
 typedef struct bench {
     program *program;
@@ -129,8 +170,8 @@ static status measure_arithmetic(const allocator *a, const graph *g, const prepr
     return code;
 }
 
-static status measure_all_arithmetic(const allocator *a, team *t, vkdet_device_peaks *out,
-                                     error *err)
+static status measure_convolutions(const allocator *a, team *t, bool floats, bool halves,
+                                   vkdet_device_peaks *out, error *err)
 {
     const preprocess pre = {.width = SIDE, .height = SIDE, .deviation = {1, 1, 1}};
     graph *g = NULL;
@@ -149,14 +190,29 @@ static status measure_all_arithmetic(const allocator *a, team *t, vkdet_device_p
     if (code == STATUS_OK) {
         code = graph_set_outputs(g, &v, 1, err);
     }
-    if (code == STATUS_OK) {
+    if (code == STATUS_OK && floats) {
         code = measure_arithmetic(a, g, &pre, t, IN_F32, &out->fp32_flops, err);
     }
-    if (code == STATUS_OK && cpu_has_bf16()) {
+    if (code == STATUS_OK && halves) {
         code = measure_arithmetic(a, g, &pre, t, IN_BF16, &out->bf16_flops, err);
     }
     graph_destroy(g);
     return code;
+}
+
+static status measure_all_arithmetic(const allocator *a, team *t, vkdet_device_peaks *out,
+                                     error *err)
+{
+    const peak_kernel *floats = peak_pick(), *halves = peak_halves_pick();
+    if (floats) {
+        out->fp32_flops = measure_registers(t, floats);
+    }
+    if (halves) {
+        out->bf16_flops = measure_registers(t, halves);
+    }
+    const bool bf16_left = !halves && cpu_has_bf16();
+    return !floats || bf16_left ? measure_convolutions(a, t, !floats, bf16_left, out, err)
+                                : STATUS_OK;
 }
 
 /* --- memory --- */

@@ -507,8 +507,8 @@ VKDET_API vkdet_status vkdet_session_repeat(vkdet_session *session, const vkdet_
 /* What a device reaches in small kernels that do one thing: the roofs of a roofline. Each is 0
  * where the device has no such thing, or this build no kernel for it. */
 typedef struct vkdet_device_peaks {
-    double fp32_flops;        /* multiply-adds in registers, two flops each, a second; on the cpu in
-                                 a large convolution, bf16_flops likewise */
+    double fp32_flops;        /* multiply-adds in registers, two flops each, a second; on a cpu
+                                 without AVX2 (bf16_flops: without AMX) in a large convolution */
     double fp16_flops;        /* likewise in binary16 */
     double matrix_fp16_flops; /* cooperative matrices, binary16 factors, binary32 sums */
     double bf16_flops;        /* bfloat16 factors, binary32 sums */
