@@ -74,7 +74,7 @@ assert document["documents"]["toy.resident"]["tool"] == "vkdet bench"' || fail "
     if "$python" -c 'import torch, numpy' 2>/dev/null; then
         row 'fp32 | 2 | vkdet | [0-9.]+ images/s'
         row 'fp32 | 1 | plain | [0-9.]+ images/s \[[0-9.]+ to [0-9.]+\] | [0-9.]+ \[[0-9.]+ to [0-9.]+\] |'
-        row 'fp16 | 2 | vkdet | not measured | | .*fp16'
+        row 'fp16 | 2 | vkdet | not measured | +| .*fp16'
         row 'beside the fastest PyTorch | fp32 | 2 | [0-9.]+ x \['
     else
         grep -q 'no rows of PyTorch: .* has no torch and numpy' err || fail "rows of PyTorch go unsaid"
