@@ -335,6 +335,7 @@ static void check_detections(bench *b, bench_case *c)
 void bench_check(bench *b, bench_case *c)
 {
     char kernels[32];
+    const double began = bench_now();
     kernels_of(c, kernels, sizeof kernels);
     json_t *raw = check_steps(b, c, kernels);
     if (c->batch > 1 && c->withheld[0] == 0) {
@@ -343,15 +344,18 @@ void bench_check(bench *b, bench_case *c)
     if (c->withheld[0] == 0 && b->info.detects) {
         check_detections(b, c);
     }
+    if (!bench_goes_on()) { /* it may have been cut short */
+        withhold(c, "the check was interrupted");
+    }
     uint64_t boxes = 0;
     for (size_t i = 0; i < b->truth->count; i++) {
         boxes += b->truth->results[i].count;
     }
     json_t *check =
-        json_pack("{s:s, s:s, s:I, s:I, s:b, s:o, s:s, s:I}", "device", c->device.id, "precision",
-                  vkdet_precision_name(c->precision), "batch", (json_int_t)c->batch, "slots",
-                  (json_int_t)c->slots, "ok", c->withheld[0] == 0, "raw", raw, "kernels", kernels,
-                  "boxes", (json_int_t)boxes);
+        json_pack("{s:s, s:s, s:I, s:I, s:b, s:o, s:s, s:I, s:f}", "device", c->device.id,
+                  "precision", vkdet_precision_name(c->precision), "batch", (json_int_t)c->batch,
+                  "slots", (json_int_t)c->slots, "ok", c->withheld[0] == 0, "raw", raw, "kernels",
+                  kernels, "boxes", (json_int_t)boxes, "seconds", bench_now() - began);
     if (c->withheld[0]) {
         json_t *reason = json_string(c->withheld);
         (void)json_object_set_new(check, "reason", reason ? reason : json_string("failed"));

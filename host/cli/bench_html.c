@@ -231,11 +231,12 @@ static void checks(FILE *out, const json_t *d)
     if (json_array_size(json_object_get(d, "checks")) == 0) {
         return;
     }
-    (void)fputs("<h2>Checked against the reference first</h2>\n<div class=\"card\"><table>"
-                "<tr><th>device</th><th>precision</th><th class=\"n\">batch</th><th "
-                "class=\"n\">slots</th><th class=\"n\">"
-                "largest error, share of its bound</th><th>result</th></tr>\n",
-                out);
+    (void)fputs(
+        "<h2>Checked against the reference first</h2>\n<div class=\"card\"><table>"
+        "<tr><th>device</th><th>precision</th><th class=\"n\">batch</th><th "
+        "class=\"n\">slots</th><th class=\"n\">"
+        "largest error, share of its bound</th><th class=\"n\">seconds</th><th>result</th></tr>\n",
+        out);
     json_array_foreach(json_object_get(d, "checks"), i, check)
     {
         const bool ok = json_is_true(json_object_get(check, "ok"));
@@ -245,6 +246,7 @@ static void checks(FILE *out, const json_t *d)
         count_cell(out, document_get(check, "batch"));
         count_cell(out, document_get(check, "slots"));
         number_cell(out, document_get(json_object_get(check, "raw"), "worst_of_bound"));
+        number_cell(out, document_get(check, "seconds"));
         cell(out, ok ? " class=\"good\"" : " class=\"bad\"",
              ok ? "agrees" : document_text(check, "reason"));
         (void)fputs("</tr>\n", out);

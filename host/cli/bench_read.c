@@ -155,8 +155,8 @@ static const member device_members[] = {
 
 static const member check_members[] = {
     {"device", TEXT, NULL},  {"precision", TEXT, NULL}, {"batch", AMOUNT, NULL},
-    {"slots", AMOUNT, NULL}, {"reason", TEXT, NULL},    {"raw", OBJECT, NULL},
-    {NULL, TEXT, NULL},
+    {"slots", AMOUNT, NULL}, {"seconds", AMOUNT, NULL}, {"reason", TEXT, NULL},
+    {"raw", OBJECT, NULL},   {NULL, TEXT, NULL},
 };
 
 static const member load_members[] = {

@@ -83,6 +83,25 @@ static void print_clocks(const json_t *document, int width)
     }
 }
 
+/* Checks are no scores, and compared with nothing; how long they took is told all the same, of a
+ * run that was stopped too. */
+static void print_checks(const json_t *document, int width)
+{
+    size_t i;
+    json_t *check;
+    json_array_foreach(json_object_get(document, "checks"), i, check)
+    {
+        char name[96];
+        (void)snprintf(name, sizeof name, "check.%s.%s.b%.0f", document_text(check, "device"),
+                       document_text(check, "precision"), document_get(check, "batch"));
+        print_name(name, width);
+        print_value(stdout, document_get(check, "seconds"));
+        (void)printf(" s  [%s; slots %.0f]\n",
+                     json_is_true(json_object_get(check, "ok")) ? "passed" : "failed",
+                     document_get(check, "slots"));
+    }
+}
+
 static void print_facts(const json_t *d, int width)
 {
     const json_t *host = json_object_get(d, "host"), *model = json_object_get(d, "model");
@@ -245,6 +264,7 @@ int bench_print_lines(const json_t *document)
     }
     const int width = (int)longest;
     print_facts(document, width);
+    print_checks(document, width);
     (void)fputc('\n', stdout);
     json_array_foreach(results, i, entry)
     {

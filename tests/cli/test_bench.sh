@@ -12,6 +12,8 @@ bench() { "$vkdet" bench -q --device reference --runs 6 --min-time 0.01 --max-ti
 expect 0 bench --batch 1,3 --stage all
 silent
 sed -n '/^startup/,$p' out >results
+grep -qE '^check\.reference\.fp32\.b3 += [0-9.e-]+ s  \[passed; slots 2\]$' out || fail "the time of a check"
+[ "$(grep -c '^check\.' out)" -eq 3 ] || fail "a line a check"
 grep -qE '^startup\.reference\.fp32\.b1\.create +=' results || fail "startup"
 for name in single-stream.pixels.reference.fp32.b1.p50 single-stream.bytes.reference.fp32.b1.p99 \
     offline.pixels.reference.fp32.b1.throughput offline.bytes.reference.fp32.b3.throughput \
@@ -32,6 +34,7 @@ has '^ "stopped": null,$'
 has '^  "sha256": "[0-9a-f]{64}",$'
 has '^  "kind": "drawn scenes",$'
 has '^   "ok": true,$'
+has '^   "seconds": [0-9.e-]+,?$'
 has '"worst_of_bound": [0-9]'
 # member NAME KEY: of the result of that name (one member a line)
 member() { awk -v name="\"name\": \"$1\"," -v key="\"$2\":" 'index($0, name) { on = 1 } on && index($0, key) {
@@ -276,6 +279,7 @@ if LD_PRELOAD=$liar "$vkdet" --version >/dev/null 2>err && [ ! -s err ]; then
         --conf 0.01 --batch 2 pics/green.ppm pics/two.ppm; }
     expect 0 lying nothing
     expect 6 lying score
+    grep -qE '^check\.reference\.fp32\.b2 += [0-9.e-]+ s  \[failed; slots 2\]$' out || fail "the time of a check that failed"
     says 'withheld: picture 0: '
     grep -qE '^offline\.pixels\.reference\.fp32\.b2\.throughput += withheld: picture 0: ' out || fail "not withheld"
     grep -qE '^single-stream\.pixels\.reference\.fp32\.b1\.p50 += withheld: ' out || fail "not withheld"
