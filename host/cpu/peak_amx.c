@@ -1,16 +1,11 @@
 /* Products of tiles of bfloat16 on AMX, of two that stay where they are into six sums. Compiled and
  * called where pointwise_amx.c is. */
+#include "host/cpu/amx.h"
 #include "host/cpu/peak.h"
 
 #include <immintrin.h>
 
 enum { SIDE = 16, DEPTH = 32, SUMS = 6, TILES = 8 };
-
-typedef struct tile_config {
-    uint8_t palette, start_row, reserved[14];
-    uint16_t row_bytes[16];
-    uint8_t rows[16];
-} tile_config;
 
 static void run(uint32_t turns, float *sums)
 {

@@ -3,6 +3,7 @@
  * found that the processor and the system let us use it. */
 #include "host/cpu/separable.h"
 
+#include "host/cpu/amx.h"
 #include "host/cpu/vectors.h"
 
 enum {
@@ -49,12 +50,6 @@ static void pack(const uint16_t *weights, const float *bias, uint32_t in, uint32
 }
 
 /* --- running --- */
-
-typedef struct tile_config {
-    uint8_t palette, start_row, reserved[14];
-    uint16_t row_bytes[16];
-    uint8_t rows[16];
-} tile_config;
 
 static void configure(uint32_t pixels, uint32_t in)
 {
