@@ -112,6 +112,13 @@ typedef enum plan_vendor {
     VENDOR_SOFTWARE, /* a driver that runs on the processor */
 } plan_vendor;
 
+/* How a driver on the processor reads four numbers for each lane of a subgroup. */
+typedef enum plan_loads {
+    LOADS_GATHERED = 0, /* by the processor's gathers */
+    LOADS_SPLIT,        /* lane by lane, but once where all lanes read alike */
+    LOADS_ALL_SPLIT,    /* always lane by lane */
+} plan_loads;
+
 /* What the planner may rely on. Zeroed members mean what every Vulkan 1.1 device has. */
 typedef struct plan_target {
     uint32_t max_invocations;  /* a workgroup; 0: 128 */
@@ -120,6 +127,7 @@ typedef struct plan_target {
     plan_vendor vendor;
     uint32_t subgroup_size; /* 0: unknown */
     bool broadcasts;        /* within a subgroup, which then has four lanes at least */
+    plan_loads loads;       /* of a driver on the processor */
     bool has_fp16;          /* arithmetic and 16-bit storage, enabled on the device */
     struct {
         uint32_t m, n, k;

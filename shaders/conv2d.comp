@@ -17,6 +17,9 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
+#ifdef SHARED_WEIGHTS
+#extension GL_KHR_shader_subgroup_ballot : require
+#endif
 #include "shaders/interface.h"
 #include "common.glsl"
 #include "activation.glsl"
@@ -60,6 +63,7 @@ layout(push_constant) uniform push_block
     conv2d_push push;
 };
 #include "conv2d_add.glsl"
+#include "conv2d_weights.glsl"
 
 vec4 cells[TILE_H * CELLS];
 vec4 acc[BLOCKS * TILE];
@@ -87,20 +91,16 @@ void load_cells(uint source4, int y, int x, int step)
 void accumulate(uint kernel4, uint all_blocks, uint block, uint lanes, uint first_cell,
                 uint cell_step)
 {
-    [[unroll]] for (uint b = 0; b < BLOCKS; ++b)
+    [[unroll]] for (uint b = 0; b < BLOCKS; b += SIDE)
     {
-        uint at = kernel4 + min(block + b * lanes, all_blocks - 1);
-        vec4 w0 = weight4(at, WEIGHTS_HALF);
-        vec4 w1 = weight4(at + all_blocks, WEIGHTS_HALF);
-        vec4 w2 = weight4(at + 2 * all_blocks, WEIGHTS_HALF);
-        vec4 w3 = weight4(at + 3 * all_blocks, WEIGHTS_HALF);
-        [[unroll]] for (uint r = 0; r < TILE_H; ++r)
+        vec4 w[8];
+        read_weights(kernel4, all_blocks, block + b * lanes, lanes, all_blocks - 1, w);
+        [[unroll]] for (uint i = 0; i < SIDE * TILE; ++i)
         {
-            [[unroll]] for (uint c = 0; c < TILE_W; ++c)
-            {
-                vec4 v = cells[r * CELLS + first_cell + c * cell_step];
-                uint i = b * TILE + r * TILE_W + c;
-                acc[i] = multiply(v, w0, w1, w2, w3, acc[i]);
+            uint r = i % TILE / TILE_W, c = i % TILE_W, s = i / TILE * 4, at = b * TILE + i;
+            if (at < BLOCKS * TILE) {
+                acc[at] = multiply(cells[r * CELLS + first_cell + c * cell_step], w[s], w[s + 1],
+                                   w[s + 2], w[s + 3], acc[at]);
             }
         }
     }
@@ -109,24 +109,32 @@ void accumulate(uint kernel4, uint all_blocks, uint block, uint lanes, uint firs
 /* All taps of a kernel row, pixel by pixel: a sum stays where it is for all of them. */
 void accumulate_row(uint kernel4, uint all_blocks, uint block, uint lanes)
 {
-    [[unroll]] for (uint b = 0; b < BLOCKS; ++b)
+    [[unroll]] for (uint b = 0; b < BLOCKS; b += SIDE)
     {
-        uint at = kernel4 + min(block + b * lanes, all_blocks - 1);
-        vec4 w[4 * HELD_TAPS];
-        [[unroll]] for (uint i = 0; i < 4 * HELD_TAPS; ++i)
+        vec4 w[8 * HELD_TAPS];
+        [[unroll]] for (uint kx = 0; kx < HELD_TAPS; ++kx)
         {
-            w[i] = weight4(at + i * all_blocks, WEIGHTS_HALF);
-        }
-        [[unroll]] for (uint i = 0; i < TILE; ++i)
-        {
-            uint cell = i / TILE_W * CELLS + i % TILE_W * STRIDE_W;
-            vec4 sum = acc[b * TILE + i];
-            [[unroll]] for (uint kx = 0; kx < HELD_TAPS; ++kx)
+            vec4 tap[8];
+            read_weights(kernel4 + 4 * kx * all_blocks, all_blocks, block + b * lanes, lanes,
+                         all_blocks - 1, tap);
+            [[unroll]] for (uint i = 0; i < 4 * SIDE; ++i)
             {
-                sum = multiply(cells[cell + kx * DILATION_W], w[4 * kx], w[4 * kx + 1],
-                               w[4 * kx + 2], w[4 * kx + 3], sum);
+                w[8 * kx + i] = tap[i];
             }
-            acc[b * TILE + i] = sum;
+        }
+        [[unroll]] for (uint i = 0; i < SIDE * TILE; ++i)
+        {
+            uint cell = i % TILE / TILE_W * CELLS + i % TILE_W * STRIDE_W, at = b * TILE + i;
+            if (at < BLOCKS * TILE) {
+                vec4 sum = acc[at];
+                [[unroll]] for (uint kx = 0; kx < HELD_TAPS; ++kx)
+                {
+                    uint s = 8 * kx + i / TILE * 4;
+                    sum = multiply(cells[cell + kx * DILATION_W], w[s], w[s + 1], w[s + 2],
+                                   w[s + 3], sum);
+                }
+                acc[at] = sum;
+            }
         }
     }
 }
@@ -234,7 +242,13 @@ void main()
     uint all_blocks = (r.channels + 3) / 4;
     uint block =
         (channel_group - first_group) * lanes * BLOCKS + (gl_LocalInvocationID.x & (lanes - 1));
-    if (ty >= push.height || block >= all_blocks) {
+#ifdef SHARED_WEIGHTS
+    /* a subgroup stays together: below the map some compute what is not written */
+    const bool outside = subgroupBallot(ty < push.height) == uvec4(0);
+#else
+    const bool outside = ty >= push.height;
+#endif
+    if (outside || block >= all_blocks) {
         return;
     }
 
@@ -284,5 +298,10 @@ void main()
         elements_of(push.branch[branch].map + image * r.map_words, MAP_HALF) + r.map_offset;
     uint second = elements_of(push.branch[branch].second + image * r.second_words, SECOND_HALF) +
                   r.second_offset;
+#ifdef SHARED_WEIGHTS
+    if (ty >= push.height) {
+        return;
+    }
+#endif
     finish(map, second, r, bias4, block, lanes, ty, tx);
 }

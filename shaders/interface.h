@@ -180,9 +180,10 @@ struct preprocess_push {
 #define SPEC_CONV2D_SHORT                                                                          \
     25 /* 1: code that a driver compiles the sooner, for drivers on the processor; POOL and REPEAT \
           1 then say what may be asked for, the flags what is */
-#define CONV2D_BRANCHES 4
-#define CONV2D_MAP      1u /* the record's flags: the map is wanted */
-#define CONV2D_POOLED   2u /* the pooled map is wanted */
+#define SPEC_CONV2D_READERS 26 /* conv2d_weights.glsl */
+#define CONV2D_BRANCHES     4
+#define CONV2D_MAP          1u /* the record's flags: the map is wanted */
+#define CONV2D_POOLED       2u /* the pooled map is wanted */
 #define CONV2D_MAP_VECTOR                                                                          \
     4u /* pixels of the map are 16-byte aligned: store four channels at once */
 #define CONV2D_SECOND_VECTOR 8u  /* likewise of the pooled map, or of what is added */
@@ -314,7 +315,7 @@ struct winograd_input_push {
     iface_uint target;        /* scaled */
     iface_uint tiles;         /* of an image */
     iface_uint tiles_x;
-    iface_uint first_row;    /* of tiles */
+    iface_uint first_tile;   /* among those of the map */
     iface_uint blocks;       /* of input channels */
     iface_uint block_groups; /* workgroups that these take */
 };
@@ -336,8 +337,8 @@ struct winograd_output_push {
     iface_uint source; /* scaled */
     iface_uint tiles;  /* of an image */
     iface_uint tiles_x;
-    iface_uint first_row; /* of tiles */
-    iface_uint width;     /* of the map */
+    iface_uint first_tile; /* among those of the map */
+    iface_uint width;      /* of the map */
     iface_uint height;
     iface_uint pool_edges;   /* bit 0: the pooled width rounds up; 1: the height */
     iface_uint blocks;       /* of the output channels of all branches */

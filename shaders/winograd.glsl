@@ -26,18 +26,19 @@ layout(std430, set = 0, binding = BINDING_REQUEST) readonly buffer request_block
     request_header request;
 };
 
-/* A tile of the batch, of `tiles` an image: the image, and its upper left pixel in the map. */
+/* A tile of the batch, of `tiles` an image, of which the first is the map's `first`: the image, and
+ * the tile's upper left pixel in the map. */
 struct tile_place {
     uint image, y, x;
 };
 
-tile_place place_tile(uint tile, uint tiles, uint tiles_x, uint first_row)
+tile_place place_tile(uint tile, uint tiles, uint tiles_x, uint first)
 {
     tile_place p;
     p.image = tile / tiles;
-    uint own = tile - p.image * tiles;
+    uint own = tile - p.image * tiles + first;
     p.y = own / tiles_x;
     p.x = (own - p.y * tiles_x) * WINOGRAD_TILE;
-    p.y = (p.y + first_row) * WINOGRAD_TILE;
+    p.y *= WINOGRAD_TILE;
     return p;
 }

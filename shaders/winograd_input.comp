@@ -41,7 +41,7 @@ void main()
     if (tile >= all_tiles || block >= push.blocks) {
         return;
     }
-    tile_place p = place_tile(tile, push.tiles, push.tiles_x, push.first_row);
+    tile_place p = place_tile(tile, push.tiles, push.tiles_x, push.first_tile);
     int y = int(p.y) - int(high_half(push.pad)), x = int(p.x) - int(low_half(push.pad));
     uint source4 =
         (push.source + p.image * push.source_words + push.source_offset) / 4 + block;

@@ -80,7 +80,7 @@ void main()
     {
         transform(c, WINDOW);
     }
-    tile_place p = place_tile(tile, push.tiles, push.tiles_x, push.first_row);
+    tile_place p = place_tile(tile, push.tiles, push.tiles_x, push.first_tile);
     uint channel = block * 4;
     vec4 bias = weights4[(record_at + CONV2D_RECORD_WORDS) / 4 + block];
     uint map = push.branch[branch].map + p.image * r.map_words + r.map_offset;

@@ -16,6 +16,7 @@
 #endif
 #include "shaders/interface.h"
 #include "common.glsl"
+#include "vectors.glsl"
 #include "conv2d_multiply.glsl"
 #include "winograd.glsl"
 
@@ -28,27 +29,10 @@ layout(push_constant) uniform push_block
 };
 #include "conv2d_branch.glsl"
 
-vec4 acc[BLOCKS * TILES];
+const bool WEIGHTS_HALF = false;
+#include "conv2d_weights.glsl"
 
-/* The weights of four input channels, `step` apart, which all invocations read alike. With
- * SHARED_WEIGHTS each of four neighbours reads one of them and hands it on: for drivers on the
- * processor, to which a load costs as much for all lanes alike as for each its own. The flow here
- * is uniform, and a subgroup has four lanes at least. */
-void read_weights(uint at, uint step, out vec4 w[4])
-{
-#ifdef SHARED_WEIGHTS
-    vec4 own = weights4[at + (gl_SubgroupInvocationID & 3u) * step];
-    w[0] = subgroupBroadcast(own, 0);
-    w[1] = subgroupBroadcast(own, 1);
-    w[2] = subgroupBroadcast(own, 2);
-    w[3] = subgroupBroadcast(own, 3);
-#else
-    [[unroll]] for (uint i = 0; i < 4; ++i)
-    {
-        w[i] = weights4[at + i * step];
-    }
-#endif
-}
+vec4 acc[BLOCKS * TILES];
 
 void main()
 {
@@ -85,14 +69,17 @@ void main()
         {
             v[t] = arena4[source4[t] + s * all_tiles];
         }
-        [[unroll]] for (uint b = 0; b < BLOCKS; ++b)
+        [[unroll]] for (uint b = 0; b < BLOCKS; b += SIDE)
         {
-            uint at = kernel4 + s * 4 * own_blocks + min(block + b, own_blocks - 1);
-            vec4 w[4];
-            read_weights(at, own_blocks, w);
-            [[unroll]] for (uint t = 0; t < TILES; ++t)
+            vec4 w[8];
+            read_weights(kernel4 + s * 4 * own_blocks, own_blocks, block + b, 1, own_blocks - 1, w);
+            [[unroll]] for (uint i = 0; i < SIDE * TILES; ++i)
             {
-                acc[b * TILES + t] = multiply(v[t], w[0], w[1], w[2], w[3], acc[b * TILES + t]);
+                uint side = i / TILES * 4, sum = b * TILES + i;
+                if (sum < BLOCKS * TILES) {
+                    acc[sum] = multiply(v[i % TILES], w[side], w[side + 1], w[side + 2],
+                                        w[side + 3], acc[sum]);
+                }
             }
         }
     }

@@ -63,6 +63,9 @@ extern const conv_family conv_direct, conv_grouped, conv_gemm, conv_matrix, conv
 bool conv_takes_winograd(const builder *b, const convolution *c);
 
 /* --- what families share --- */
+/* neighbours that share the reading of weights (shaders/conv2d_weights.glsl); 0: each reads its own
+ */
+uint32_t conv_readers(const builder *b);
 /* what is full is left alone: the list is longer than any target's candidates */
 void conv_propose(conv_candidates *out, const conv_candidate *one);
 /* for qsort: by cost, then by sizes */
@@ -104,9 +107,9 @@ void conv_account(plan_step *s, const convolution *c, const branch *br, uint64_t
 /* the same of branch i, and its offsets in the push constants, whose branches begin at byte `at` */
 void conv_branch(plan_step *s, const convolution *c, uint32_t i, size_t at, uint64_t weight_words);
 
-/* offsets of branch i's map and pooled map likewise, and what is written of them for so many rows
- * of the map from an even one on */
+/* offsets of branch i's map and pooled map likewise, and what is written of them: of `all` pieces
+ * those from `first` to `end` */
 void conv_targets(plan_step *s, const convolution *c, uint32_t i, size_t at, uint32_t first,
-                  uint32_t rows);
+                  uint32_t end, uint32_t all);
 
 #endif

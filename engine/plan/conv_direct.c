@@ -107,10 +107,16 @@ static status emit_direct(builder *b, const convolution *c, const conv_candidate
         push.branch[i].group_end = push.channel_groups;
     }
     plan_step *step;
-    const char *shader = conv_halves(b, c) ? "conv2d_half" : "conv2d";
+    /* neighbours differ in the tile alone, and reading alike costs them something */
+    bool alike = t.lane_bits == 0 && b->target.loads != LOADS_SPLIT;
+    uint32_t readers = alike ? conv_readers(b) : 0;
+    const char *shader = conv_halves(b, c) ? "conv2d_half" : readers ? "conv2d_shared" : "conv2d";
     status s = builder_step(b, KERNEL_CONV2D, shader, c->node, c->name, &step);
     if (s != STATUS_OK) {
         return s;
+    }
+    if (readers) {
+        step_constant(step, SPEC_CONV2D_READERS, readers);
     }
     step_push(step, &push, sizeof push);
     for (uint32_t i = 0; i < c->branch_count; i++) {

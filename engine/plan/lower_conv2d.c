@@ -115,6 +115,12 @@ void conv_constants(const builder *b, plan_step *s, const convolution *c)
     step_constant(s, SPEC_CONV2D_REPEAT, c->repeat);
 }
 
+uint32_t conv_readers(const builder *b)
+{
+    const plan_target *t = &b->target;
+    return t->vendor != VENDOR_SOFTWARE || !t->broadcasts ? 0 : t->subgroup_size < 8 ? 4 : 8;
+}
+
 const char *conv_fused(const convolution *c)
 {
     return c->pool ? " pool" : c->repeat > 1 ? " repeat add" : c->repeat ? " add" : "";
@@ -185,20 +191,20 @@ status conv_pack(builder *b, const convolution *c, const branch *br, pack_kind k
     return s;
 }
 
-/* what a branch writes for so many rows of its map, from an even one on */
+/* what a branch writes, of its maps cut into `all` pieces the ones from `first` to `end` */
 static void account_targets(plan_step *s, const convolution *c, const branch *br, uint32_t first,
-                            uint32_t rows)
+                            uint32_t end, uint32_t all)
 {
     if (br->wants_map) {
         uint64_t repeated = c->repeat ? (uint64_t)c->repeat * c->repeat : 1;
-        uint64_t map = (uint64_t)rows * c->width * br->channels * repeated;
-        step_writes(s, br->map.buffer, element_words(br->map.element, map));
+        uint64_t map = (uint64_t)c->height * c->width * br->channels * repeated;
+        step_writes(s, br->map.buffer,
+                    element_words(br->map.element, map * end / all - map * first / all));
     }
     if (br->wants_pooled) {
-        uint64_t end = (first + rows + 1) / 2;
-        uint64_t pooled = (end < c->pooled_height ? end : c->pooled_height) - first / 2;
+        uint64_t pooled = (uint64_t)c->pooled_height * c->pooled_width * br->channels;
         step_writes(s, br->second.buffer,
-                    element_words(br->second.element, pooled * c->pooled_width * br->channels));
+                    element_words(br->second.element, pooled * end / all - pooled * first / all));
     }
 }
 
@@ -211,7 +217,7 @@ void conv_account(plan_step *s, const convolution *c, const branch *br, uint64_t
         step_reads(s, br->second.buffer, place_words(&br->second));
         s->flops += place_elements(&br->second);
     }
-    account_targets(s, c, br, 0, c->height);
+    account_targets(s, c, br, 0, 1, 1);
     s->flops += map * (2 * inputs * c->window.kernel_h * c->window.kernel_w + 2);
     s->weight_bytes += 4 * weight_words;
 }
@@ -237,11 +243,11 @@ void conv_branch(plan_step *s, const convolution *c, uint32_t i, size_t at, uint
 }
 
 void conv_targets(plan_step *s, const convolution *c, uint32_t i, size_t at, uint32_t first,
-                  uint32_t rows)
+                  uint32_t end, uint32_t all)
 {
     const branch *br = &c->branches[i];
     target_offsets(s, c, br, at + i * sizeof(struct conv2d_branch));
-    account_targets(s, c, br, first, rows);
+    account_targets(s, c, br, first, end, all);
 }
 
 /* --- candidates --- */

@@ -259,6 +259,10 @@ void vulkan_device_target(const vulkan_instance *v, uint32_t index, plan_target 
     out->vendor = vendor_of(&v->devices[index].properties);
     out->subgroup_size = f->subgroup_size;
     out->broadcasts = f->broadcast && f->subgroup_size >= BROADCASTING_LANES;
+    const uint32_t quirks = v->devices[index].quirks;
+    out->loads = quirks & QUIRK_SPLITS_ALL_LOADS ? LOADS_ALL_SPLIT
+                 : quirks & QUIRK_SPLITS_LOADS   ? LOADS_SPLIT
+                                                 : LOADS_GATHERED;
     out->has_fp16 = f->fp16 && f->storage16;
     out->matrix.m = matrix.m;
     out->matrix.n = matrix.n;

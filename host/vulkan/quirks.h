@@ -9,7 +9,9 @@
 typedef enum quirk {
     QUIRK_NO_MATRIX = 1,  /* cooperative matrices are neither asked about nor used */
     QUIRK_SPECIALIZE = 2, /* specialization constants are written into the modules (specialize.h) */
-    QUIRK_COMPILES_LATE = 4 /* pipelines are run for nothing when they are made (ahead.c) */
+    QUIRK_COMPILES_LATE = 4,    /* pipelines are run for nothing when they are made (ahead.c) */
+    QUIRK_SPLITS_LOADS = 8,     /* LOADS_SPLIT */
+    QUIRK_SPLITS_ALL_LOADS = 16 /* LOADS_ALL_SPLIT */
 } quirk;
 
 /* Who and what a device says that it is. */

@@ -32,6 +32,13 @@ static bool goes(uint32_t side, uint32_t inputs, uint32_t outputs, conv_options 
 
 /* --- which --- */
 
+static const plan_target software[] = {
+    {.vendor = VENDOR_SOFTWARE, .loads = LOADS_SPLIT, .subgroup_size = 8},
+    {.vendor = VENDOR_SOFTWARE, .loads = LOADS_SPLIT, .subgroup_size = 8, .broadcasts = true},
+    {.vendor = VENDOR_SOFTWARE, .loads = LOADS_ALL_SPLIT, .subgroup_size = 4, .broadcasts = true},
+    {.vendor = VENDOR_SOFTWARE, .loads = LOADS_GATHERED, .subgroup_size = 8, .broadcasts = true},
+};
+
 static void test_which(void **state)
 {
     (void)state;
@@ -48,40 +55,49 @@ static void test_which(void **state)
     assert_false(
         goes(9, 8, 8, plain, (plan_options){.winograd = WINOGRAD_ALWAYS, .precision = PLAN_FP16}));
     /* by rule: software drivers, where there is enough to multiply */
-    plan_options rule = {.target = {.vendor = VENDOR_SOFTWARE}};
-    assert_true(goes(66, 64, 64, plain, rule));
-    assert_false(goes(5, 64, 64, plain, rule));
-    assert_false(goes(66, 4, 4, plain, rule));
-    /* the batch that a plan is for changes nothing: near where it begins to pay too */
-    for (uint32_t side = 6; side < 60; side += 5) {
-        rule.batch = 1;
-        const bool one = goes(side, 32, 16, plain, rule);
-        rule.batch = 64;
-        assert_int_equal(goes(side, 32, 16, plain, rule), one);
+    for (size_t i = 0; i < sizeof software / sizeof *software; i++) {
+        plan_options rule = {.target = software[i]};
+        assert_true(goes(66, 64, 64, plain, rule));
+        assert_false(goes(5, 64, 64, plain, rule));
+        assert_false(goes(66, 4, 4, plain, rule));
+        /* the batch that a plan is for changes nothing: near where it begins to pay too */
+        for (uint32_t side = 6; side < 60; side += 5) {
+            rule.batch = 1;
+            const bool one = goes(side, 32, 16, plain, rule);
+            rule.batch = 64;
+            assert_int_equal(goes(side, 32, 16, plain, rule), one);
+        }
+        rule.target.vendor = VENDOR_NVIDIA;
+        assert_false(goes(66, 64, 64, plain, rule));
     }
-    rule.target.vendor = VENDOR_NVIDIA;
-    assert_false(goes(66, 64, 64, plain, rule));
 }
 
 /* What is chosen among the candidates never changes how a convolution adds up, nor does the batch
  * that a plan is for. */
-static void test_choices(void **state)
+static void check_choices(const plan_target *target)
 {
-    (void)state;
     uint32_t count = 1;
     for (uint32_t k = 0; k < count; k++) {
         const uint8_t choice = (uint8_t)k;
-        single s = checked_make(40, 32, 24, plain,
-                                (plan_options){.target = {.vendor = VENDOR_SOFTWARE},
-                                               .choices = &choice,
-                                               .choice_count = 1});
+        const plan_options options = {.target = *target, .choices = &choice, .choice_count = 1};
+        single s = checked_make(66, 64, 64, plain, options);
         assert_true(plan_node_is_winograd(s.plan, 0));
-        const plan_step *step = find_step(s.plan, "winograd_product");
+        const bool shared = target->broadcasts;
+        const plan_step *step =
+            find_step(s.plan, shared ? "winograd_product_shared" : "winograd_product");
         assert_true(step->tunable == 0 && step->variant_index == k);
         count = step->variant_count;
         single_free(&s);
     }
     assert_true(count > 1);
+}
+
+static void test_choices(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof software / sizeof *software; i++) {
+        check_choices(&software[i]);
+    }
 }
 
 /* --- bands --- */
@@ -93,18 +109,18 @@ static void test_bands(void **state)
     enum { SIDE = 130, MOST_WORDS = 700 * 1024 };
     const plan_options all = {.winograd = WINOGRAD_ALWAYS};
     single s = checked_make(SIDE, 32, 64, plain, all);
-    uint32_t outputs = 0, next_row = 0;
+    uint32_t outputs = 0, next = 0;
     for (size_t i = 0; i < s.plan->step_count; i++) {
         const plan_step *step = &s.plan->steps[i];
         if (strcmp(step->shader, "winograd_output") == 0) {
             struct winograd_output_push push;
             memcpy(&push, step->push, sizeof push);
-            assert_int_equal(push.first_row, next_row);
-            next_row += push.tiles / push.tiles_x;
+            assert_int_equal(push.first_tile, next);
+            next += push.tiles;
             outputs++;
         }
     }
-    assert_int_equal(next_row, (SIDE + 3) / 4);
+    assert_int_equal(next, (SIDE + 3) / 4 * ((SIDE + 3) / 4));
     assert_true(outputs > 1);
     const uint64_t maps = (uint64_t)SIDE * (SIDE + 1) * (32 + 64);
     assert_true(s.plan->arena_words <= maps + MOST_WORDS);

@@ -69,6 +69,9 @@ static void test_target(void **state)
     assert_int_equal(target.subgroup_size, p->features.subgroup_size);
     assert_int_equal(target.vendor == VENDOR_SOFTWARE,
                      p->properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU);
+    assert_int_equal(target.loads, p->quirks & QUIRK_SPLITS_ALL_LOADS ? LOADS_ALL_SPLIT
+                                   : p->quirks & QUIRK_SPLITS_LOADS   ? LOADS_SPLIT
+                                                                      : LOADS_GATHERED);
     assert_true(p->features.subgroup_size > 0);
     assert_status_ok(device_create(rig.instance, rig.device, &rig.log, &d, &err), err);
     device_destroy(&d);
@@ -93,9 +96,17 @@ static void test_quirks(void **state)
     s = (quirk_subject){0x1002, VK_DRIVER_ID_MESA_RADV, 0, VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU};
     assert_int_equal(quirks_find(&s, &reason), 0);
     const physical_device *p = &rig.instance->devices[rig.device];
-    assert_int_equal(p->quirks, strstr(p->driver, "SwiftShader") ? QUIRK_SPECIALIZE
-                                : strstr(p->driver, "llvmpipe")  ? QUIRK_COMPILES_LATE
-                                                                 : 0);
+    const uint32_t known = strstr(p->driver, "SwiftShader")
+                               ? QUIRK_SPECIALIZE | QUIRK_SPLITS_ALL_LOADS
+                           : strstr(p->driver, "llvmpipe") ? QUIRK_COMPILES_LATE
+                                                           : 0;
+    assert_int_equal(p->quirks & ~(uint32_t)QUIRK_SPLITS_LOADS, known);
+    /* of the two llvmpipes that it was looked for in, the older one */
+    s = (quirk_subject){VK_VENDOR_ID_MESA, VK_DRIVER_ID_MESA_LLVMPIPE,
+                        VK_MAKE_API_VERSION(0, 22, 3, 6), VK_PHYSICAL_DEVICE_TYPE_CPU};
+    assert_int_equal(quirks_find(&s, &reason), QUIRK_COMPILES_LATE | QUIRK_SPLITS_LOADS);
+    s.version = VK_MAKE_API_VERSION(0, 26, 2, 6);
+    assert_int_equal(quirks_find(&s, &reason), QUIRK_COMPILES_LATE);
 }
 
 /* VK_INCOMPLETE is no error by its number, and there is no pipeline. */
