@@ -7,7 +7,8 @@
  * workgroup takes the following tiles.
  *
  * Order of accumulation, the same in every variant: for each input block of four channels, for each
- * kernel row, for each kernel column, for each of the four channels: acc = fma(input, weight, acc).
+ * kernel row, for each kernel column, for each of the four channels (INPUTS, where a group has fewer):
+ * acc = fma(input, weight, acc).
  * Then the bias is added, then what REPEAT adds, then the activation applied. Taps outside the map contribute fma(0,
  * weight, acc).
  *
@@ -44,6 +45,7 @@ layout(constant_id = SPEC_CONV2D_LANES) const uint LANES = 1;
 layout(constant_id = SPEC_CONV2D_HALF) const uint HALF = 0;
 layout(constant_id = SPEC_CONV2D_REPEAT) const uint REPEAT = 0;
 layout(constant_id = SPEC_CONV2D_SHORT) const uint SHORT = 0;
+layout(constant_id = SPEC_CONV2D_INPUTS) const uint INPUTS = 4;
 const bool SOURCE_HALF = (HALF & HALF_SOURCE) != 0;
 const bool MAP_HALF = (HALF & HALF_TARGET) != 0;
 const bool SECOND_HALF = (HALF & HALF_SECOND) != 0;
@@ -99,8 +101,8 @@ void accumulate(uint kernel4, uint all_blocks, uint block, uint lanes, uint firs
         {
             uint r = i % TILE / TILE_W, c = i % TILE_W, s = i / TILE * 4, at = b * TILE + i;
             if (at < BLOCKS * TILE) {
-                acc[at] = multiply(cells[r * CELLS + first_cell + c * cell_step], w[s], w[s + 1],
-                                   w[s + 2], w[s + 3], acc[at]);
+                acc[at] = multiply(cells[r * CELLS + first_cell + c * cell_step], INPUTS, w[s],
+                                   w[s + 1], w[s + 2], w[s + 3], acc[at]);
             }
         }
     }
@@ -130,7 +132,7 @@ void accumulate_row(uint kernel4, uint all_blocks, uint block, uint lanes)
                 [[unroll]] for (uint kx = 0; kx < HELD_TAPS; ++kx)
                 {
                     uint s = 8 * kx + i / TILE * 4;
-                    sum = multiply(cells[cell + kx * DILATION_W], w[s], w[s + 1], w[s + 2],
+                    sum = multiply(cells[cell + kx * DILATION_W], INPUTS, w[s], w[s + 1], w[s + 2],
                                    w[s + 3], sum);
                 }
                 acc[at] = sum;

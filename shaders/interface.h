@@ -181,6 +181,7 @@ struct preprocess_push {
     25 /* 1: code that a driver compiles the sooner, for drivers on the processor; POOL and REPEAT \
           1 then say what may be asked for, the flags what is */
 #define SPEC_CONV2D_READERS 26 /* conv2d_weights.glsl */
+#define SPEC_CONV2D_INPUTS  27 /* channels of every input block: of the only one, or 4 */
 #define CONV2D_BRANCHES     4
 #define CONV2D_MAP          1u /* the record's flags: the map is wanted */
 #define CONV2D_POOLED       2u /* the pooled map is wanted */

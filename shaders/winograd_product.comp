@@ -77,7 +77,7 @@ void main()
             {
                 uint side = i / TILES * 4, sum = b * TILES + i;
                 if (sum < BLOCKS * TILES) {
-                    acc[sum] = multiply(v[i % TILES], w[side], w[side + 1], w[side + 2],
+                    acc[sum] = multiply(v[i % TILES], 4, w[side], w[side + 1], w[side + 2],
                                         w[side + 3], acc[sum]);
                 }
             }
