@@ -60,9 +60,6 @@ static const shape_list software_pooled = {2, true, 2, 6, {
 static const shape_list software_shapes = {1.3, true, 3, 9, {
     {2, 4, 2}, {2, 8, 2}, {2, 4, 1}, {1, 4, 1}, {4, 4, 2}, {2, 8, 4}, {2, 4, 4}, {2, 2, 4},
     {4, 2, 2}}};
-/* that gathers: with more channels, of which weights are handed on */
-static const shape_list gathered_shapes = {1.6, true, 3, 7, {
-    {2, 4, 4}, {2, 4, 2}, {2, 4, 1}, {2, 8, 2}, {2, 2, 4}, {4, 4, 2}, {2, 8, 4}}};
 /* of narrow vectors, without registers for more: the first always */
 static const shape_list narrow_shapes = {1, true, 1, 5, {
     {2, 4, 1}, {2, 4, 2}, {1, 4, 1}, {2, 2, 1}, {2, 8, 2}}};
@@ -82,11 +79,10 @@ static bool is_narrow(const plan_target *t)
 static const shape_list *shapes_for(const plan_target *t, const convolution *c)
 {
     if (t->vendor == VENDOR_SOFTWARE) {
-        return conv_is_pointwise(c)                          ? &software_rows
-               : is_narrow(t)                                ? &narrow_shapes
-               : t->loads == LOADS_GATHERED && t->broadcasts ? &gathered_shapes
-               : c->pool                                     ? &software_pooled
-                                                             : &software_shapes;
+        return conv_is_pointwise(c) ? &software_rows
+               : is_narrow(t)       ? &narrow_shapes
+               : c->pool            ? &software_pooled
+                                    : &software_shapes;
     }
     return conv_is_pointwise(c) ? &gpu_rows : &gpu_shapes;
 }

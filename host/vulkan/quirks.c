@@ -24,14 +24,9 @@ static const char constants_stay[] =
     "lane by lane";
 
 static const char compiles_late[] =
-    "the driver compiles a pipeline when it first runs, one after the other";
-
-static const char compiles_late_and_splits[] =
     "the driver compiles a pipeline when it first runs, one after the other, and makes a loop over "
-    "the lanes of every load in which they differ (seen with Mesa 22.3.6, not with 26.2.6, which "
-    "gathers)";
-
-#define LAST_THAT_SPLITS VK_MAKE_API_VERSION(0, 24, 0x3ff, 0xfff)
+    "the lanes of every load in which they differ (seen with Mesa 22.3.6; 26.2.6 gathers, and "
+    "compiles under a lock that leaves helpers nothing to do)";
 
 static const quirk_entry entries[] = {
     {VENDOR_ID_AMD, VK_DRIVER_ID_AMD_PROPRIETARY, VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU, 0,
@@ -41,9 +36,8 @@ static const quirk_entry entries[] = {
     {VENDOR_ID_GOOGLE, VK_DRIVER_ID_GOOGLE_SWIFTSHADER, VK_PHYSICAL_DEVICE_TYPE_CPU, 0, UINT32_MAX,
      QUIRK_SPECIALIZE | QUIRK_SPLITS_ALL_LOADS, constants_stay},
     {VK_VENDOR_ID_MESA, VK_DRIVER_ID_MESA_LLVMPIPE, VK_PHYSICAL_DEVICE_TYPE_CPU, 0,
-     LAST_THAT_SPLITS, QUIRK_COMPILES_LATE | QUIRK_SPLITS_LOADS, compiles_late_and_splits},
-    {VK_VENDOR_ID_MESA, VK_DRIVER_ID_MESA_LLVMPIPE, VK_PHYSICAL_DEVICE_TYPE_CPU,
-     LAST_THAT_SPLITS + 1, UINT32_MAX, QUIRK_COMPILES_LATE, compiles_late},
+     VK_MAKE_API_VERSION(0, 24, 0x3ff, 0xfff), QUIRK_COMPILES_LATE | QUIRK_SPLITS_LOADS,
+     compiles_late},
 };
 
 uint32_t quirks_find(const quirk_subject *s, const char **reason)
