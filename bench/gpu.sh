@@ -199,7 +199,8 @@ pack_all() {
     cp "$vkdet" "$pack/host/cli/"
     cp "$worker" "$pack/bench/"
     cp "$here/bench/gpu.sh" "$here/bench/goals.py" "$here/bench/goals.csv" "$pack/bench/"
-    cp "$here/bench/peers/torch_turns.py" "$here/bench/peers/torch_peer.py" "$here/bench/peers/engines.py" "$pack/bench/peers/"
+    cp "$here/bench/peers/torch_turns.py" "$here/bench/peers/torch_peer.py" "$here/bench/peers/engines.py" \
+        "$here/bench/peers/arguments.py" "$here/bench/peers/turns_arguments.py" "$pack/bench/peers/"
     libraries | while read -r library; do
         cp -L "$library" "$pack/lib/"
     done

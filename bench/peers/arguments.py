@@ -22,7 +22,7 @@ DEFAULT = ("vkdet-vulkan", "vkdet-cpu")
 
 class Parser(argparse.ArgumentParser):
     def error(self, message):
-        self.exit(2, "peers: %s\n" % message)
+        self.exit(2, "%s: %s\n" % (self.prog, message))
 
 
 def whole(text):
@@ -90,12 +90,25 @@ def needed_files(a):
         yield "--tensor", a.tensor
 
 
+def must_run(parser, flag, program):
+    if shutil.which(program) is None:
+        parser.error("%s: %s is no program that can be run" % (flag, program))
+
+
+def must_be_read(parser, flag, path):
+    if not (os.path.isfile(path) and os.access(path, os.R_OK)):
+        parser.error("%s: %s is no file that can be read" % (flag, path))
+
+
+def must_be_written(parser, flag, path):
+    if path and (os.path.isdir(path) or not os.access(os.path.dirname(os.path.abspath(path)), os.W_OK)):
+        parser.error("%s: %s cannot be written" % (flag, path))
+
+
 def check(parser, a):
-    if shutil.which(a.worker) is None:
-        parser.error("--worker: %s is no program that can be run" % a.worker)
+    must_run(parser, "--worker", a.worker)
     for flag, path in needed_files(a):
-        if not (os.path.isfile(path) and os.access(path, os.R_OK)):
-            parser.error("%s: %s is no file that can be read" % (flag, path))
+        must_be_read(parser, flag, path)
     width, height, channels = a.size
     floats = os.path.getsize(a.tensor) / 4 if a.tensor else width * height * channels
     if floats != width * height * channels:
@@ -105,10 +118,9 @@ def check(parser, a):
             flag = "--onnx" if row == "onnxruntime-cpu" else "--ncnn-param"
             known = row == "onnxruntime-cpu" or row in NCNN
             parser.error("--rows: %s needs %s" % (row, flag) if known else "--rows: there is no %s" % row)
-    if a.wrapper and shutil.which(a.wrapper.split()[0]) is None:
-        parser.error("--wrapper: %s is no program that can be run" % a.wrapper.split()[0])
-    if a.json and (os.path.isdir(a.json) or not os.access(os.path.dirname(os.path.abspath(a.json)), os.W_OK)):
-        parser.error("--json: %s cannot be written" % a.json)
+    if a.wrapper:
+        must_run(parser, "--wrapper", (a.wrapper.split() or ["a blank"])[0])
+    must_be_written(parser, "--json", a.json)
 
 
 def arguments(about):

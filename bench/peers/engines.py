@@ -23,13 +23,25 @@ class Engine:
     def __init__(self, name, command, environment=None):
         self.name, self.rounds, self.about = name, [], ""
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
-            start_new_session=True,
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8", errors="replace",
+            env=environment, start_new_session=True,
         )
 
     def ready(self, seconds=None):
-        self.about = self.answer(seconds).removeprefix("ready ")
+        said = self.answer(seconds)
+        if not said.startswith("ready "):
+            raise self.senseless(said)
+        self.about = said.removeprefix("ready ")
         return self
+
+    def senseless(self, said):
+        return RuntimeError("%s: an answer that is none: %s" % (self.name, ascii(said[:60])))
+
+    def numbers(self, said, skip=0):
+        try:
+            return [int(n) for n in said.split()[skip:]]
+        except ValueError:
+            raise self.senseless(said) from None
 
     def answer(self, seconds=None):
         """The next line, within that time: an engine says one line when it is asked, so none is in a buffer."""
@@ -57,12 +69,12 @@ class Engine:
 
     def outputs(self, folder, seconds=None):
         path = os.path.join(folder, self.name.replace("/", "_"))
-        counts = [int(n) for n in self.ask("outputs " + path, seconds).split()[1:]]
+        counts = self.numbers(self.ask("outputs " + path, seconds), 1)
         parts = numpy.split(numpy.fromfile(path, numpy.float32), numpy.cumsum(counts)[:-1])
         return sorted(parts, key=lambda a: -a.size)
 
     def run(self, seconds, command="run", limit=None):
-        self.rounds.append([int(n) for n in self.ask("%s %g" % (command, seconds), limit).split()])
+        self.rounds.append(self.numbers(self.ask("%s %g" % (command, seconds), limit)))
 
     def kill(self):
         """With what it started: a compiler left behind would be in the way of those that are timed."""

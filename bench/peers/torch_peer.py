@@ -26,9 +26,13 @@ import os
 import sys
 import time
 
-import numpy
-import torch
-from torch.nn import functional
+try:
+    import numpy
+    import torch
+    from torch.nn import functional
+except (ImportError, OSError) as broken:  # OSError: a library that torch loads
+    print("error %s: %s" % (type(broken).__name__, " ".join(str(broken).split())[:200]), flush=True)
+    raise
 
 TYPES = {"float32": numpy.float32, "float16": numpy.float16, "uint8": numpy.uint8, "uint16": numpy.uint16, "int32": numpy.int32}
 

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """vkdet beside PyTorch on one device: the same networks, inputs, batches and precisions, in turn.
 
     torch_turns.py --worker vkdet_worker --network NAME=CONTAINER,MODEL.json [--network ...] [--device vulkan:0]
@@ -17,7 +18,6 @@ batch by batch, all that are left are timed in turn. A ratio is PyTorch's time o
 faster; printed are the median of the rounds' ratios and the smallest and largest. Exit status 6: a row was withheld
 because its outputs differ; 1: vkdet has no row.
 """
-import argparse
 import json
 import os
 import signal
@@ -26,12 +26,16 @@ import tempfile
 import time
 from collections import namedtuple
 
+from turns_arguments import WAYS, arguments
+
+if __name__ == "__main__":  # what is wrong with them, a missing module too, is said before that is needed
+    ARGUMENTS = arguments(__doc__)
+
 import numpy
 
 from engines import Engine, Late, distance, ratio_of, summary_of, take_turns
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-WAYS = {"cuda": ("graph", "compile", "autotune"), "cpu": ("plain", "compile", "autotune")}
 Case = namedtuple("Case", "network precision batch")
 
 
@@ -63,62 +67,36 @@ class Row:
         except Late as problem:
             self.leave(late or str(problem).removeprefix(self.name + ": "))
             return False
-        except (RuntimeError, ValueError, OSError) as problem:
+        except (RuntimeError, ValueError, IndexError, OSError) as problem:
             self.leave(str(problem).removeprefix(self.name + ": "))
             return False
 
 
-class Network:
-    def __init__(self, text):
-        self.name, _, paths = text.partition("=")
-        self.container, _, self.model = paths.partition(",")
-        if not (self.name and self.container and self.model):
-            raise argparse.ArgumentTypeError("NAME=CONTAINER,MODEL.json: " + text)
-        self.tensor, self.truth = None, None
-
-    def make_tensor(self, folder):
-        """Seeded noise of the input's size."""
-        with open(self.model, encoding="utf-8") as file:
+def make_tensor(network, folder):
+    """Seeded noise of the input's size."""
+    try:
+        with open(network.model, encoding="utf-8") as file:
             layers = json.load(file)["modelTopology"]["model_config"]["config"]["layers"]
         shape = next(l["config"]["batch_input_shape"] for l in layers if l["class_name"] == "InputLayer")[1:]
-        self.tensor = os.path.join(folder, self.name + ".tensor")
-        numpy.random.default_rng(20260526).random(shape, numpy.float32).tofile(self.tensor)
-
-
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--worker", required=True, help="the program vkdet_worker")
-    parser.add_argument("--libraries", help="folder of its libraries, which Python must not get")
-    parser.add_argument("--network", required=True, action="append", type=Network)
-    parser.add_argument("--device", default="vulkan:0", help="vkdet's; default vulkan:0")
-    parser.add_argument("--torch-device", choices=tuple(WAYS), default="cuda")
-    parser.add_argument("--batch", default="256,1")
-    parser.add_argument("--precision", default="fp16,fp32")
-    parser.add_argument("--ways", help="with commas between; default: graph,compile,autotune, on the cpu plain,compile,autotune")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=0.4, help="each row in each round")
-    parser.add_argument("--slots", type=int, default=4, help="vkdet's, in flight")
-    parser.add_argument("--budget", type=float, default=300.0, help="seconds of everything")
-    parser.add_argument("--compile-seconds", type=float, default=90.0, help="of each kind: compile, then autotune")
-    # the same bound as for a GPU's convolutions in any order of summation; box codes are a few units
-    parser.add_argument("--tolerance", type=float, default=1e-4, help="largest difference of a raw output in fp32")
-    parser.add_argument("--half-tolerance", type=float, default=0.1, help="the same in fp16")
-    parser.add_argument("--json", help="write all rows and ratios into this file")
-    return parser.parse_args()
+        noise = numpy.random.default_rng(20260526).random(shape, numpy.float32)
+    except (ValueError, KeyError, TypeError, StopIteration) as problem:
+        raise RuntimeError("%s is no layers model with an input (%s)" % (network.model, type(problem).__name__)) from None
+    network.tensor = os.path.join(folder, network.name + ".tensor")
+    noise.tofile(network.tensor)
 
 
 class Turns:
     def __init__(self, a, folder):
         self.a, self.folder = a, folder
         self.end = time.monotonic() + a.budget
-        self.ways = a.ways.split(",") if a.ways else WAYS[a.torch_device]
+        self.ways = a.ways or WAYS[a.torch_device]
         self.ratios = {}
         self.environment = dict(os.environ)
         if a.libraries:
             old = self.environment.get("LD_LIBRARY_PATH")
             self.environment["LD_LIBRARY_PATH"] = a.libraries + (":" + old if old else "")
         # what matters most comes first: the best batch before the others, in every network
-        cases = [Case(n, p, int(b)) for b in a.batch.split(",") for n in a.network for p in a.precision.split(",")]
+        cases = [Case(n, p, b) for b in a.batch for n in a.network for p in a.precision]
         self.rows = [Row(case, way) for case in cases for way in ("vkdet", *self.ways)]
 
     def left(self):
@@ -137,7 +115,7 @@ class Turns:
 
     def references(self):
         for network in self.a.network:
-            network.make_tensor(self.folder)
+            make_tensor(network, self.folder)
             engine = self.worker("reference of " + network.name, network, "reference", "fp32").ready(60)
             network.truth = engine.outputs(self.folder, 60)
             engine.close()
@@ -270,8 +248,7 @@ class Turns:
         self.save()
 
 
-def main():
-    a = arguments()
+def main(a):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what follows ends its processes
     with tempfile.TemporaryDirectory() as folder:
         turns = Turns(a, folder)
@@ -286,6 +263,6 @@ def main():
 
 if __name__ == "__main__":
     try:
-        sys.exit(main())
-    except RuntimeError as problem:
+        sys.exit(main(ARGUMENTS))
+    except (RuntimeError, OSError) as problem:
         sys.exit("torch_turns: %s" % problem)

@@ -104,14 +104,58 @@ fi
 python=${VKDET_TEST_PYTHON:-python3}
 if "$python" -c 'import numpy' 2>/dev/null; then
     expect 0 "$python" "$root/tests/cli/test_engines.py" "$root"
+    # a torch that cannot be loaded, which no machine's own is in the way of
+    mkdir broken
+    echo 'raise ImportError("libgone is not there")' >broken/torch.py
+    printf '#!/bin/sh\nprintf "\\377\\376\\n"\n' >binary
+    chmod +x binary
+    broken() { env PYTHONPATH="$work/broken" "$python" "$root/bench/peers/torch_turns.py" --torch-device cpu --device reference "$@"; }
+    refused 1 "an answer that is none" broken --worker ./binary --network toy=toy.vkdet,model.json
+    refused 1 "empty.json is no layers model" broken --worker ./binary --network toy=toy.vkdet,network/empty.json
+    if [ -x "$build/bench/vkdet_worker" ]; then
+        expect 0 broken --worker "$build/bench/vkdet_worker" --network toy=toy.vkdet,model.json --batch 1 --precision fp32 \
+            --rounds 1 --seconds 0.05
+        for way in plain compile autotune; do
+            grep -q "^toy.fp32.b1.$way *not measured: ImportError: libgone is not there\$" out || fail "no reason why $way is not measured"
+        done
+        grep -q '^toy.fp32.b1.vkdet .* images/s' out || fail "vkdet has no row"
+    fi
 else
     echo "SKIPPED cli_bench_scripts, engines in turn: $python has no numpy (VKDET_TEST_PYTHON names another)"
 fi
 
-# --- peers.sh: nothing is installed for arguments that are wrong
+# --- torch_turns.py: the same, and it needs no modules for that
 if command -v python3 >/dev/null; then
     printf '#!/bin/sh\n' >worker
     chmod +x worker
+    turns() { python3 -S -E "$root/bench/peers/torch_turns.py" --worker ./worker --network "toy=toy.vkdet,model.json" "$@"; }
+    for row in "--worker@ none is no program:--worker none" "--network@ none is no file:--network x=none,model.json" \
+        "--network@ none is no file:--network x=toy.vkdet,none" "a NAME is of:--network s/x=toy.vkdet,model.json" \
+        "a NAME is of:--network $work/x=toy.vkdet,model.json" "two are called toy:--network toy=toy.vkdet,model.json" \
+        "whole numbers from 1 to 4096:--batch x" "whole numbers from 1 to 4096:--batch 1,5000" "--rounds@ invalid:--rounds 0" \
+        "--json@ /nope/x cannot be written:--json /nope/x" "--ways@ there is no foo on cuda:--ways graph,foo" \
+        "--ways@ there is no graph on cpu:--torch-device cpu --ways graph" "fp16 or fp32:--precision fp32,fp99" \
+        "--seconds@ invalid:--seconds 0" "--libraries@ none is no folder:--libraries none" "no module numpy and no module torch:"; do
+        # shellcheck disable=SC2086
+        refused 2 "$(printf '%s' "${row%:*}" | tr @ :)" turns ${row##*:}
+    done
+    [ ! -e x.tensor ] || fail "wrote beside its folder"
+fi
+
+# --- the document's commands: its scripts can be run, and its case is one
+sed -n '/^## Repeat it/,/^## Figures/p' "$root/docs/performance.md" | grep -oE 'bench/[a-z_/]+\.(sh|py)' | sort -u >scripts
+[ -s scripts ] || fail "the document has no script"
+while read -r script; do
+    [ -x "$root/$script" ] || fail "$script cannot be run"
+done <scripts
+if [ -x "$build/bench/kernel_bench" ]; then
+    part=$(sed -n 's/.*kernel_bench -b 8 "\([^"]*\)".*/\1/p' "$root/docs/performance.md")
+    expect 0 "$build/bench/kernel_bench" -l "$part"
+    if [ -z "$part" ] || [ ! -s out ]; then fail "kernel_bench has no case \"$part\""; fi
+fi
+
+# --- peers.sh: nothing is installed for arguments that are wrong
+if command -v python3 >/dev/null; then
     : >net.param
     : >net.onnx
     : >tensor
@@ -129,6 +173,7 @@ if command -v python3 >/dev/null; then
         # shellcheck disable=SC2086
         refused 2 "$(printf '%s' "${row%:*}" | tr @ :)" peers ${row##*:}
     done
+    refused 2 "--wrapper: a blank is no program" peers --worker ./worker --model toy.vkdet --wrapper " "
     refused 2 "--venv takes a folder" sh "$root/bench/peers/peers.sh" --venv
     expect 0 peers --help
     grep -q -- '--ncnn-param' out || fail "peers.sh does not say how it is used"

@@ -1,5 +1,6 @@
 """test_engines.py SOURCE: engines that are timed in turn (bench/peers/engines.py), and the rows of torch_turns.py, with a
 few lines of Python in the place of an engine; and the verdicts of bench/goals.py."""
+import argparse
 import os
 import sys
 import tempfile
@@ -14,6 +15,7 @@ sys.dont_write_bytecode = True
 import engines  # noqa: E402
 import goals  # noqa: E402
 import torch_turns  # noqa: E402
+from turns_arguments import Network  # noqa: E402
 
 # answers what its argument says, a line each time it is asked; "sleep" does not answer, "end" ends
 SCRIPT = """
@@ -90,6 +92,18 @@ class Engines(unittest.TestCase):
             time.sleep(0.01)
         e.close()
 
+    def test_an_answer_that_is_none(self):
+        e = engine("what?|ok 1 x")
+        for ask in (lambda: e.run(0.1), lambda: e.outputs("/nowhere")):
+            with self.assertRaisesRegex(RuntimeError, "some: an answer that is none: '"):
+                ask()
+        e.close()
+        for said in (b"hello\n", b"\377\376\n"):
+            e = engines.Engine("some", [sys.executable, "-c", "import os; os.write(1, %r)" % said])
+            with self.assertRaisesRegex(RuntimeError, "some: an answer that is none: '"):
+                e.ready(60)
+            e.close()
+
     def test_distance(self):
         a = [numpy.array([1.0, 2.0]), numpy.array([3.0])]
         self.assertEqual(engines.distance(a, [a[0] + 0.5, a[1]]), 0.5)
@@ -113,7 +127,7 @@ class Engines(unittest.TestCase):
 
 class Rows(unittest.TestCase):
     def row(self, answers):
-        network = torch_turns.Network("toy=toy.vkdet,model.json")
+        network = Network("toy=toy.vkdet,model.json")
         row = torch_turns.Row(torch_turns.Case(network, "fp16", 8), "compile")
         row.engine = engine(answers)
         return row
@@ -130,9 +144,9 @@ class Rows(unittest.TestCase):
         self.assertEqual(row.reason, "not compiled within 0 s")
 
     def test_network(self):
-        for text in ("toy", "toy=a", "=a,b", "toy=,b"):
-            with self.assertRaises(torch_turns.argparse.ArgumentTypeError):
-                torch_turns.Network(text)
+        for text in ("toy", "toy=a", "=a,b", "toy=,b", "s/x=a,b", "/x=a,b", "x y=a,b", "x\n=a,b"):
+            with self.assertRaises(argparse.ArgumentTypeError):
+                Network(text)
 
 
 class Goals(unittest.TestCase):
