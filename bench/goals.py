@@ -102,10 +102,11 @@ def memory(folder, network):
     for precision, batch in (("fp32", 1), ("fp16", 1), ("fp16", 64)):
         session = (load(folder, "%s.memory.%s.b%d.json" % (network, precision, batch)) or {}).get("session") or {}
         mega = {k: v / 1e6 for k, v in session.items() if k.endswith("_bytes") or k.endswith("_per_image")}
-        arena, device = mega.get("arena_bytes_per_image"), mega.get("device_bytes")
+        arena, device = mega.get("arena_bytes_per_image"), mega.get("device_bytes") or None
+        note = "it has no memory of its own" if session and device is None else ""
         if batch == 1:
             yield row(network, "memory.arena." + precision, "arena a picture", precision, batch, "MB", arena)
-        yield row(network, "memory.b%d.%s" % (batch, precision), "device memory in all, two slots", precision, batch, "MB", device)
+        yield row(network, "memory.b%d.%s" % (batch, precision), "device memory in all, two slots", precision, batch, "MB", device, note=note)
 
 
 def torch(folder, network):

@@ -15,11 +15,12 @@
 #   -B LIST     batches                                       (1,16,64,256)
 #   -t SECONDS  longest time of one measurement               (1)
 #   -l SECONDS  of everything: when they are over the parts that are left are named and left out   (540)
-#   -p PYTHON   with PyTorch, for its rows in turn with ours (bench/peers/torch_turns.py); needs a model.json (python3)
+#   -p PYTHON   with PyTorch, for its rows in turn with ours (bench/peers/torch_turns.py); needs a model.json (python3);
+#               the summary needs it too, without PyTorch
 #   -D DEVICE   PyTorch's: cuda or cpu                        (cuda)
 #   -T HOW      how kernels are chosen for each batch, as vkdet bench --tune takes it: full tries every candidate, for
 #               minutes; with few batches (-B)                (quick)
-#   -q          quickly, to see that everything works: two batches, a tenth of the time
+#   -q          quickly, to see that everything works: two batches, a tenth of the time; -B and -t count all the same
 #   -h          this text
 #
 # VK_DRIVER_FILES chooses the Vulkan driver, as always. Everything is compared with the reference before it is timed; exit
@@ -29,8 +30,9 @@ here=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 build=$here/build/release
 out=$here/build/gpu
 device=vulkan:0
-batches=1,16,64,256
-seconds=1
+unset batches seconds # said with -B and -t, whether -q comes before or after them
+default_batches=1,16,64,256
+default_seconds=1
 limit=540
 python=python3
 torch_device=cuda
@@ -73,7 +75,7 @@ while getopts :k:b:o:d:m:c:B:t:l:p:D:T:qh option; do
     p) python=$OPTARG ;;
     D) torch_device=$OPTARG ;;
     T) tune=$OPTARG ;;
-    q) batches=1,4 seconds=0.1 compile_seconds=20 ;;
+    q) default_batches=1,4 default_seconds=0.1 compile_seconds=20 ;;
     h)
         sed -n '2,/^set -eu/{/^#/s/^# \{0,1\}//p}' "$0"
         exit 0
@@ -86,17 +88,26 @@ shift $((OPTIND - 1))
 
 # --- all that can be known to be wrong, before anything is packed or run ---------------------------
 [ $# -eq 0 ] || die 2 "$1: options are all that is taken; -h lists them"
+batches=${batches-$default_batches}
+seconds=${seconds-$default_seconds}
+in_order=$(printf '%s\n' "$batches" | tr , '\n' | sort -n -u)
 case ",$batches," in
-*[!0-9,]* | *,,* | *,0*) die 2 "-B $batches: whole numbers from 1 on, with commas between" ;;
+*[!0-9,]* | *,,* | *,0* | *,[0-9][0-9][0-9][0-9][0-9]*) largest=none ;;
+*) largest=$(printf '%s\n' "$in_order" | tail -n 1) ;;
 esac
+# what vkdet bench takes
+if [ "$largest" = none ] || [ "$largest" -gt 4096 ] || [ "$(printf '%s\n' "$in_order" | wc -l)" -gt 32 ]; then
+    die 2 "-B $batches: up to 32 whole numbers from 1 to 4096, with commas between"
+fi
+batches=$(printf '%s\n' "$in_order" | paste -s -d , -)
 case "$seconds" in
 *[!0-9.]* | *.*.* | *.) seconds_are=bad ;;
-*[1-9]*) seconds_are=good ;;
+*[1-9]*) seconds_are=$(awk "BEGIN { print $seconds <= 86400 ? \"good\" : \"bad\" }") ;;
 *) seconds_are=bad ;;
 esac
-[ "$seconds_are" = good ] || die 2 "-t $seconds: a number of seconds above 0"
+[ "$seconds_are" = good ] || die 2 "-t $seconds: a number of seconds above 0, of a day at most"
 case "$limit" in
-'' | *[!0-9]*) die 2 "-l $limit: a whole number of seconds" ;;
+'' | *[!0-9]* | 0?* | ??????????*) die 2 "-l $limit: a whole number of seconds, of up to nine digits, without a 0 in front" ;;
 esac
 case "$torch_device" in
 cuda | cpu) ;;
@@ -135,7 +146,7 @@ network() {
 }
 # the files with its weights, which a model.json names
 weight_files() {
-    tr -d '\n' <"$network" | grep -oE '"paths": *\[[^]]*\]' | sed 's/^"paths"//' | grep -oE '"[^"]+"' | tr -d '"' || true
+    tr -d '\n' <"$network" | grep -oE '"paths": *\[[^]]*\]' | sed 's/^"paths"//' | grep -oE '"[^"]+"' | tr -d '"' | sed 's:\\/:/:g' || true
 }
 check_network() {
     readable "$network"
@@ -147,7 +158,10 @@ check_network() {
         fi
         readable "$card"
         [ -n "$(weight_files)" ] || die 2 "$network names no files of weights"
-        weight_files | while read -r part; do
+        weight_files | while IFS= read -r part; do
+            case "/$part/" in
+            //* | */../* | *\\*) die 2 "$network: $part is not a path inside its folder" ;;
+            esac
             readable "$(dirname -- "$network")/$part"
         done
         ;;
@@ -163,17 +177,24 @@ while network "$i"; do
 done
 if [ -n "$pack" ]; then
     [ -x "$worker" ] || die 2 "$worker is not there: build all of it"
+    # the loader is opened by name when it is needed, so that ldd does not know of it; ldconfig is not on everyone's path
+    linked=$(ldd "$vkdet" "$worker" || true)
+    loader=$(PATH=$PATH:/usr/sbin:/sbin && ldconfig -p 2>/dev/null | awk '$1 == "libvulkan.so.1" && !n++ { print $NF }')
+    [ -n "$loader" ] || die 2 "libvulkan.so.1 is not found (ldconfig -p): nothing is packed without it"
+    missing=$(printf '%s\n' "$linked" | awk '$2 == "=>" && $3 == "not" { print $1 }' | sort -u | paste -s -d ' ' -)
+    [ -z "$missing" ] || die 2 "$missing: not found, and the programs need it (ldd)"
     [ ! -e "$pack" ] || die 5 "$pack is there already"
     mkdir -p "$pack" 2>/dev/null || die 5 "$pack cannot be made"
+elif ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null; then
+    die 2 "-p $python: no Python of 3.9 or later, which the summary needs"
 fi
 
 # --- -k ------------------------------------------------------------------------------------------
 # Not the C library and its loader: theirs must be the machine's own (and no older than where this was built).
 libraries() {
-    ldd "$vkdet" "$worker" | awk '$2 == "=>" && $3 ~ /^\// { print $3 }' | sort -u |
+    printf '%s\n' "$linked" | awk '$2 == "=>" && $3 ~ /^\// { print $3 }' | sort -u |
         grep -vE '/(libc|libm|libdl|librt|libpthread|ld-linux[^/]*)\.so' || true
-    # opened by name when it is needed, so that ldd does not know of it
-    ldconfig -p 2>/dev/null | awk '$1 == "libvulkan.so.1" && !n++ { print $NF }'
+    printf '%s\n' "$loader"
 }
 
 # pack_network N: into a folder of that number; says what `packed` lists
@@ -184,8 +205,9 @@ pack_network() {
     *.json)
         name=model.json
         cp "$card" "$pack/network/$1/card.json"
-        weight_files | while read -r part; do
-            cp "$(dirname -- "$network")/$part" "$pack/network/$1/"
+        weight_files | while IFS= read -r part; do
+            mkdir -p "$(dirname -- "$pack/network/$1/$part")"
+            cp "$(dirname -- "$network")/$part" "$pack/network/$1/$part"
         done
         ;;
     *) name=model.vkdet ;;
@@ -310,7 +332,7 @@ memory() {
 }
 
 # What matters most; batch 1 and the two largest for what takes long.
-some=$(printf '%s' "$batches" | sed 's/.*,\([^,]*,[^,]*\)$/1,\1/; s/^1,1,/1,/')
+some=$({ echo 1; printf '%s\n' "$in_order" | tail -n 2; } | sort -n -u | paste -s -d , -)
 first_parts() {
     memory
     part resident --precision fp16,fp32 --batch "$batches" --scenario offline --stage device --slots 4
@@ -345,12 +367,12 @@ torch_rows() {
     fi
     printf '\n== torch\n'
     [ ! -d "$build/lib" ] || set -- "$@" --libraries "$build/lib"
-    largest=$(printf '%s\n' "$batches" | tr , '\n' | sort -n | tail -n 1)
-    [ "$largest" -eq 1 ] || largest=$largest,1
+    turns=$largest
+    [ "$largest" -eq 1 ] || turns=$largest,1
     status=0
     TORCHINDUCTOR_CACHE_DIR=$out/cache/inductor timeout --foreground "$((budget + 20))" \
         "$python" "$here/bench/peers/torch_turns.py" --worker "$worker" --device "$device" --torch-device "$torch_device" \
-        --batch "$largest" --seconds "$(awk "BEGIN { print $seconds * 0.3 }")" --budget "$budget" --json "$out/torch.json" \
+        --batch "$turns" --seconds "$(awk "BEGIN { print $seconds * 0.3 }")" --budget "$budget" --json "$out/torch.json" \
         --compile-seconds "$compile_seconds" \
         "$@" >"$out/torch.txt" 2>"$out/torch.err" || status=$?
     cat "$out/torch.txt"

@@ -26,37 +26,64 @@ printf '{"weightsManifest":[{"paths":[\n"group1-shard1of2",\n"absent.bin"]}]}' >
 : >network/card.json
 echo '{}' >network/empty.json
 : >network/model.onnx
-for row in "there is no option -z:-z" "-B takes a value:-B" "-B 1,x: whole numbers:-B 1,x" "-B 0: whole numbers:-B 0" \
-    "-B 1,,2: whole numbers:-B 1,,2" "-t 0.0: a number:-t 0.0" "-t 1s: a number:-t 1s" "-t 1.2.3: a number:-t 1.2.3" \
+printf '{"weightsManifest":[{"paths":["../toy.vkdet"]}]}' >network/up.json
+printf '{"weightsManifest":[{"paths":["/etc/passwd"]}]}' >network/root.json
+for row in "there is no option -z:-z" "-B takes a value:-B" "-B 1,x: up to 32:-B 1,x" "-B 0: up to 32:-B 0" \
+    "-B 1,,2: up to 32:-B 1,,2" "-B 5000: up to 32 whole numbers from 1 to 4096:-B 5000" "-B 99999999999999999999: up:-B 99999999999999999999" \
+    "-B 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,32,33: up to 32:-B $(seq -s , 33)" \
+    "-t 86401: a number:-t 86401" "-l 08: a whole:-l 08" "-l 99999999999999999999: a whole:-l 99999999999999999999" "-t 0.0: a number:-t 0.0" "-t 1s: a number:-t 1s" "-t 1.2.3: a number:-t 1.2.3" \
     "-l 1.5: a whole number:-l 1.5" "-T hard: off, quick or full:-T hard" "-D tpu: cuda or cpu:-D tpu" "-c goes after:-c network/card.json" "more: options are all:more" \
     "none.vkdet is no file:-m none.vkdet" "network is no file:-m network" "model.onnx: neither:-m network/model.onnx" \
     "nocard is no file:-m network/model.json -c nocard" "absent.bin is no file:-m network/model.json" \
-    "names no files of weights:-m network/empty.json -c network/card.json" "-c goes with:-m toy.vkdet -c network/card.json"; do
+    "up.json@ ../toy.vkdet is not a path inside:-m network/up.json -c network/card.json" \
+    "root.json@ /etc/passwd is not a path inside:-m network/root.json -c network/card.json" "names no files of weights:-m network/empty.json -c network/card.json" "-c goes with:-m toy.vkdet -c network/card.json"; do
     # shellcheck disable=SC2086
-    refused 2 "${row%:*}" gpu -k "$work/never" -o "$work/never" ${row##*:}
+    refused 2 "$(printf '%s' "${row%:*}" | tr @ :)" gpu -k "$work/never" -o "$work/never" ${row##*:}
     [ ! -e never ] || fail "a folder was made before the arguments were read: $row"
 done
 refused 2 "host/cli/vkdet is not there" sh "$root/bench/gpu.sh" -b "$work/network" -m toy.vkdet
-refused 2 "-d vulkan:99: vkdet devices" gpu -d vulkan:99 -m toy.vkdet -o "$work/where"
-[ ! -e where/toy.resident.json ] || fail "ran for a device that is not there"
-refused 5 "toy.vkdet/o cannot be made" gpu -m toy.vkdet -o "$work/toy.vkdet/o"
+refused 2 "-p none: no Python" gpu -p none -m toy.vkdet -o "$work/never"
+[ ! -e never ] || fail "a folder was made before Python was looked for"
+if command -v python3 >/dev/null; then
+    refused 2 "-d vulkan:99: vkdet devices" gpu -d vulkan:99 -m toy.vkdet -o "$work/where"
+    [ ! -e where/toy.resident.json ] || fail "ran for a device that is not there"
+    refused 5 "toy.vkdet/o cannot be made" gpu -m toy.vkdet -o "$work/toy.vkdet/o"
+    refused 2 "two networks are called toy" gpu -d reference -m toy.vkdet -m toy.vkdet -o "$work/twice"
+fi
 expect 0 gpu -h
 grep -q -- '-k DIR' out || fail "gpu.sh does not say how it is used"
 if grep -q 'set -eu' out; then fail "gpu.sh shows its code"; fi
 
-refused 2 "two networks are called toy" gpu -d reference -m toy.vkdet -m toy.vkdet -o "$work/twice"
-
 # all rows: packed, then run from the packed folder; the reference has no fp16, which ends in status 3
 # row TEXT: summary.md has it, as a pattern in which | is a bar
 row() { grep -qE "^\\| $(printf '%s' "$1" | sed 's/|/\\|/g')" packed/out/summary.md || fail "no row: $1"; }
-if [ -x "$build/bench/vkdet_worker" ] && command -v python3 >/dev/null; then
+loader() { PATH=$PATH:/usr/sbin:/sbin ldconfig -p 2>/dev/null | grep -q 'libvulkan\.so\.1 '; }
+if [ -x "$build/bench/vkdet_worker" ] && command -v python3 >/dev/null && loader; then
     python=${VKDET_TEST_PYTHON:-python3}
+    # what cannot be packed is said, and nothing is left behind
+    mkdir noloader lacking
+    printf '#!/bin/sh\n' | tee noloader/ldconfig >noloader/ldd
+    printf '#!/bin/sh\necho "libgone.so.1 => not found"\n' >lacking/ldd
+    chmod +x noloader/ldconfig noloader/ldd lacking/ldd
+    refused 2 "libvulkan.so.1 is not found" env PATH="$work/noloader:$PATH" sh "$root/bench/gpu.sh" -b "$build" -k "$work/packed" -m "$work/toy.vkdet"
+    refused 2 "libgone.so.1: not found" env PATH="$work/lacking:$PATH" sh "$root/bench/gpu.sh" -b "$build" -k "$work/packed" -m "$work/toy.vkdet"
+    [ ! -e packed ] || fail "packed without a library"
+    # weights in a folder of their own, and ldconfig not on the path
+    mkdir -p deep/sub
+    cp card.json deep/
+    cp weights.bin deep/sub/w.bin
+    sed 's|"paths": *\["weights.bin"\]|"paths":["sub/w.bin"]|' model.json >deep/model.json
+    expect 0 env PATH=/usr/bin:/bin sh "$root/bench/gpu.sh" -b "$build" -k "$work/packed" -m "$work/deep/model.json"
+    cmp -s weights.bin packed/network/1/sub/w.bin || fail "the folder of the weights is not kept"
+    [ -e packed/lib/libvulkan.so.1 ] || fail "packed without the loader"
+    expect 0 sh packed/bench/gpu.sh -q -d reference -l 0 # finds all of it, and has no time
+    rm -r packed
     expect 0 gpu -k "$work/packed" -m "$work/toy.vkdet" -m "$work/model.json"
     refused 5 "packed is there already" gpu -k "$work/packed" -m "$work/toy.vkdet"
     refused 2 "two networks are called toy" sh packed/bench/gpu.sh -d reference
     rm -r packed
     expect 0 gpu -k "$work/packed" -m "$work/model.json"
-    expect 3 sh packed/bench/gpu.sh -q -t 0.05 -B 1,2 -d reference -l 200 -D cpu -p "$python"
+    expect 3 sh packed/bench/gpu.sh -t 0.05 -B 2,1 -q -d reference -l 200 -D cpu -p "$python"
     for what in 'device-resident, best batch | fp32 | [12] | [0-9.]+ images/s' 'server, pixels to boxes.* | fp16 | +| not measured' \
         'pixels to boxes, with upload, best batch | fp32 | [12] | [0-9.]+ images/s' 'device-resident | fp16 | +| not measured' \
         'device-resident, --winograd always, best batch | fp32 | [12] | [0-9.]+ images/s' 'arena a picture | fp32 | 1 | ' \
@@ -64,6 +91,7 @@ if [ -x "$build/bench/vkdet_worker" ] && command -v python3 >/dev/null; then
         'H200 fp16, device-resident, best batch | 30000 images/s | 100000 images/s | not measured | not measured |'; do
         row "$what"
     done
+    grep -q 'options: -B 1,2 -t 0.05 ' packed/out/summary.md || fail "-B and -t are not what counts"
     grep -q 'left out for want of time: none$' packed/out/summary.md || fail "parts left out"
     grep -q 'in error (status): toy.resident (3) toy.upload (3) ' packed/out/summary.md || fail "parts in error go unsaid"
     python3 -c 'import json, sys
@@ -86,7 +114,7 @@ assert document["documents"]["toy.resident"]["tool"] == "vkdet bench"' || fail "
         fail "parts left out go unsaid"
     row 'device-resident | fp32 | +| not measured |'
 else
-    echo "SKIPPED cli_bench_scripts, the rows of gpu.sh: no python3, or this build has no bench/vkdet_worker"
+    echo "SKIPPED cli_bench_scripts, the rows of gpu.sh: no python3, no libvulkan.so.1, or this build has no bench/vkdet_worker"
 fi
 
 # --- engines in turn, and goals: the documentation's table is that of bench/goals.csv, with the verdicts of its figures

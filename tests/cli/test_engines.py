@@ -165,6 +165,18 @@ class Goals(unittest.TestCase):
             self.assertEqual(said["memory.arena.fp16"], "missed")
             self.assertEqual(said["gpu.resident.fp32"], "not measured")
 
+    def test_a_device_of_the_host_has_no_memory_of_its_own(self):
+        goals_load, session = goals.load, {"arena_bytes_per_image": 3e6, "device_bytes": 0}
+        goals.load = lambda folder, name: {"session": session}
+        try:
+            host = [r for r in goals.memory("", "n") if r["row"].startswith("memory.b")]
+            session["device_bytes"] = 5e6
+            device = [r for r in goals.memory("", "n") if r["row"].startswith("memory.b")]
+        finally:
+            goals.load = goals_load
+        self.assertEqual({goals.measured(r) for r in host}, {"not measured: it has no memory of its own"})
+        self.assertEqual({goals.measured(r) for r in device}, {"5 MB"})
+
     def test_every_way_counts_but_the_fastest_most(self):
         rows = [{"network": "n", "precision": "fp16", "batch": 8, "way": way, "ratio": {"median": m, "min": m, "max": m}}
                 for way, m in (("graph", 3.0), ("compile", 0.8))]
