@@ -34,6 +34,19 @@ uint64_t bytes_hash(uint64_t hash, const void *bytes, size_t size)
     return hash;
 }
 
+/* Anything may lie under the name: a pipe without a writer is not waited for. NULL with errno. */
+static FILE *file_open(const char *path)
+{
+    const int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    FILE *f = fd < 0 ? NULL : fdopen(fd, "rb");
+    if (fd >= 0 && !f) {
+        const int error_number = errno;
+        (void)close(fd);
+        errno = error_number;
+    }
+    return f;
+}
+
 status cache_file_read(const allocator *a, const char *path, uint64_t max_bytes,
                        unsigned char **bytes, size_t *size, const char **reason, error *err)
 {
@@ -41,7 +54,7 @@ status cache_file_read(const allocator *a, const char *path, uint64_t max_bytes,
     *size = 0;
     *reason = NULL;
     struct stat st;
-    FILE *f = fopen(path, "rb");
+    FILE *f = file_open(path);
     if (!f) {
         *reason = errno == ENOENT ? NULL : strerror(errno);
         return STATUS_OK;

@@ -15,7 +15,8 @@ uint64_t bytes_get(const unsigned char *from, size_t bytes);
 uint64_t bytes_hash(uint64_t hash, const void *bytes, size_t size);
 
 /* The whole file, released with memory_release. *bytes is NULL when there is none (*reason NULL
- * too) or it cannot be read (*reason says why). Fails for want of memory alone. */
+ * too) or it cannot be read (*reason says why): what is no plain file is neither read nor waited
+ * for. Fails for want of memory alone. */
 status cache_file_read(const allocator *a, const char *path, uint64_t max_bytes,
                        unsigned char **bytes, size_t *size, const char **reason, error *err);
 

@@ -135,6 +135,13 @@ static void test_cache(void **state)
     }
     free(good);
     (void)unlink(cache_file);
+    assert_int_equal(mkfifo(cache_file, 0600), 0); /* nobody writes to it: not waited for */
+    open_with_cache(cache_dir);
+    assert_int_equal(rig_logged("cache-ignored"), 1);
+    assert_int_equal(rig_logged("cache-not-written"), 0);
+    open_with_cache(cache_dir); /* and a file took its place */
+    assert_int_equal(rig_logged("cache-loaded"), 1);
+    (void)unlink(cache_file);
     assert_int_equal(mkdir(cache_file, 0700), 0); /* a folder in its place */
     open_with_cache(cache_dir);
     assert_int_equal(rig_logged("cache-ignored"), 1);
