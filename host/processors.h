@@ -1,6 +1,8 @@
 /* The processors that this process may use: those that its affinity leaves it, where the system
- * tells (a container's share of a large machine, taskset), else those that are there. At least one.
- * That is no part of POSIX: sources that include this are compiled with _GNU_SOURCE. */
+ * tells (taskset, the cpuset of a container), else those that are there. At least one. A quota of
+ * processor time (a container's --cpus, systemd's CPUQuota) leaves every processor in use for a
+ * part of the time, and does not count. That is no part of POSIX: sources that include this are
+ * compiled with _GNU_SOURCE. */
 #ifndef HOST_PROCESSORS_H
 #define HOST_PROCESSORS_H
 
