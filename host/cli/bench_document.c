@@ -28,6 +28,20 @@ const char *document_text(const json_t *object, const char *key)
     return text ? text : "";
 }
 
+document_figure document_figure_of(double value, int digits)
+{
+    document_figure f = {"?"};
+    if (isfinite(value)) {
+        (void)snprintf(f.text, sizeof f.text, "%.*g", digits, value);
+    }
+    return f;
+}
+
+document_figure document_shown(const json_t *object, const char *key, int digits)
+{
+    return document_figure_of(document_get(object, key), digits);
+}
+
 static json_t *model_facts(const bench *b)
 {
     const vkdet_model_info *m = &b->info;
@@ -168,22 +182,19 @@ void document_rules(const json_t *document, char *text, size_t size)
 {
     const json_t *rules = json_object_get(document, "rules");
     const double threads = document_get(rules, "threads");
-    const double warm_up = document_get(rules, "warm_up_seconds");
     const char *tune = document_text(rules, "tune");
     const char *winograd = document_text(rules, "winograd");
-    char members[32] = "a thread a core", warmed[32] = "some";
-    if (isfinite(warm_up)) { /* runs of older programs do not say */
-        (void)snprintf(warmed, sizeof warmed, "%.3g s of", warm_up);
-    }
-    if (threads > 0) {
-        (void)snprintf(members, sizeof members, "%.0f threads", threads);
-    }
+    const bool a_core = threads == 0;
     (void)snprintf(text, size,
-                   "%s warm-up, then %.3g to %.3g s and at least %.0f samples; %.0f slots; "
-                   "cpu: %s; tuning %.16s; Winograd %.16s; percentiles by nearest rank, 95 %% "
+                   "%s s of warm-up, then %s to %s s and at least %s samples; %s slots; "
+                   "cpu: %s%s; tuning %.16s; Winograd %.16s; percentiles by nearest rank, 95 %% "
                    "intervals by order "
                    "statistics",
-                   warmed, document_get(rules, "min_seconds"), document_get(rules, "max_seconds"),
-                   document_get(rules, "min_runs"), document_get(rules, "slots"), members,
-                   *tune ? tune : "unknown", *winograd ? winograd : "unknown");
+                   document_shown(rules, "warm_up_seconds", 3).text,
+                   document_shown(rules, "min_seconds", 3).text,
+                   document_shown(rules, "max_seconds", 3).text,
+                   document_shown(rules, "min_runs", COUNT_DIGITS).text,
+                   document_shown(rules, "slots", COUNT_DIGITS).text,
+                   a_core ? "a thread a core" : document_shown(rules, "threads", COUNT_DIGITS).text,
+                   a_core ? "" : " threads", *tune ? tune : "?", *winograd ? winograd : "?");
 }

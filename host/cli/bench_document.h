@@ -46,6 +46,15 @@ double document_get(const json_t *object, const char *key);
 /* a member as text, or "" */
 const char *document_text(const json_t *object, const char *key);
 
+/* A number, or a member as one, in so many digits; "?" for what is not known: older programs wrote
+ * fewer members. With COUNT_DIGITS whole numbers stay whole. */
+typedef struct document_figure {
+    char text[32];
+} document_figure;
+enum { COUNT_DIGITS = 15 };
+document_figure document_figure_of(double value, int digits);
+document_figure document_shown(const json_t *object, const char *key, int digits);
+
 /* the clocks of an entry of under_load, in a line; and whether all entries have the same */
 enum { DOCUMENT_CLOCKS = 600 };
 bool document_clocks_alike(const json_t *document);

@@ -97,6 +97,8 @@ static void count_cell(FILE *out, double value)
     (void)fputs("<td class=\"n\">", out);
     if (isfinite(value)) {
         (void)fprintf(out, "%.0f", value);
+    } else {
+        (void)fputs("&ndash;", out);
     }
     (void)fputs("</td>", out);
 }
@@ -147,15 +149,13 @@ static void states(FILE *out, const json_t *d)
     json_t *before;
     json_object_foreach(json_object_get(d, "host_before"), key, before)
     {
-        const json_t *pair[2] = {before, json_object_get(json_object_get(d, "host_after"), key)};
-        char text[2][300] = {"", ""}, both[640];
+        static const char *const when[2] = {"host_before", "host_after"};
+        char text[2][300], both[640];
         for (int i = 0; i < 2; i++) {
-            if (json_is_string(pair[i])) {
-                (void)snprintf(text[i], sizeof text[i], "%s", json_string_value(pair[i]));
-            } else if (json_is_integer(pair[i])) {
-                (void)snprintf(text[i], sizeof text[i], "%lld",
-                               (long long)json_integer_value(pair[i]));
-            }
+            const json_t *state = json_object_get(d, when[i]);
+            const char *words = json_string_value(json_object_get(state, key));
+            (void)snprintf(text[i], sizeof text[i], "%s",
+                           words ? words : document_shown(state, key, COUNT_DIGITS).text);
         }
         if (strcmp(text[0], text[1]) == 0) {
             (void)snprintf(both, sizeof both, "%s", text[0]);
@@ -183,9 +183,9 @@ static void states(FILE *out, const json_t *d)
             break;
         }
         document_clocks(entry, clocks, sizeof clocks);
-        (void)snprintf(text, sizeof text, "%.31s %.15s, batch %.0f: %s",
+        (void)snprintf(text, sizeof text, "%.31s %.15s, batch %s: %s",
                        document_text(entry, "device"), document_text(entry, "precision"),
-                       document_get(entry, "batch"), clocks);
+                       document_shown(entry, "batch", COUNT_DIGITS).text, clocks);
         fact(out, "clocks under load", alike ? clocks : text);
     }
 }
@@ -207,16 +207,17 @@ static void facts(FILE *out, const json_t *d)
                        document_text(device, "name"), document_text(device, "driver"));
         fact(out, "device", text);
     }
-    (void)snprintf(text, sizeof text, "%s, %.0f cores, %s, %s", document_text(host, "cpu"),
-                   document_get(host, "cores"), document_text(host, "system"),
+    (void)snprintf(text, sizeof text, "%s, %s cores, %s, %s", document_text(host, "cpu"),
+                   document_shown(host, "cores", COUNT_DIGITS).text, document_text(host, "system"),
                    document_text(host, "kernel"));
     fact(out, "machine", text);
     (void)snprintf(text, sizeof text, "%s, shaders %.16s", document_text(d, "version"),
                    document_text(d, "shader_digest"));
     fact(out, "vkdet", text);
-    (void)snprintf(text, sizeof text, "%.0f %s, %.4g megapixels in all",
-                   document_get(input, "pictures"), document_text(input, "kind"),
-                   document_get(input, "pixels") * 1e-6);
+    (void)snprintf(text, sizeof text, "%s %s, %s megapixels in all",
+                   document_shown(input, "pictures", COUNT_DIGITS).text,
+                   document_text(input, "kind"),
+                   document_figure_of(document_get(input, "pixels") * 1e-6, 4).text);
     fact(out, "pictures", text);
     document_rules(d, text, sizeof text);
     fact(out, "rules", text);
@@ -239,7 +240,7 @@ static void checks(FILE *out, const json_t *d)
         out);
     json_array_foreach(json_object_get(d, "checks"), i, check)
     {
-        const bool ok = json_is_true(json_object_get(check, "ok"));
+        const json_t *ok = json_object_get(check, "ok");
         (void)fputs("<tr>", out);
         cell(out, "", document_text(check, "device"));
         cell(out, "", document_text(check, "precision"));
@@ -247,8 +248,10 @@ static void checks(FILE *out, const json_t *d)
         count_cell(out, document_get(check, "slots"));
         number_cell(out, document_get(json_object_get(check, "raw"), "worst_of_bound"));
         number_cell(out, document_get(check, "seconds"));
-        cell(out, ok ? " class=\"good\"" : " class=\"bad\"",
-             ok ? "agrees" : document_text(check, "reason"));
+        cell(out, json_is_true(ok) ? " class=\"good\"" : " class=\"bad\"",
+             json_is_true(ok)    ? "agrees"
+             : json_is_false(ok) ? document_text(check, "reason")
+                                 : "?");
         (void)fputs("</tr>\n", out);
     }
     (void)fputs("</table></div>\n", out);
@@ -273,9 +276,9 @@ static void result_row(FILE *out, const json_t *result)
     count_cell(out, document_get(result, "samples"));
     (void)fputs("<td style=\"white-space:nowrap\">", out);
     if (json_is_boolean(json_object_get(result, "holds"))) {
-        (void)fprintf(out, "p99 %s %g ms",
+        (void)fprintf(out, "p99 %s %s ms",
                       json_is_true(json_object_get(result, "holds")) ? "within" : "beyond",
-                      document_get(result, "bound_ms"));
+                      document_shown(result, "bound_ms", 6).text);
     }
     (void)fputs("</td></tr>\n", out);
 }
@@ -356,16 +359,17 @@ static void layers(FILE *out, const json_t *d)
         const json_t *steps = json_object_get(entry, "steps");
         (void)fputs("<h2>Steps: ", out);
         html_text(out, document_text(entry, "device"));
-        (void)fprintf(out, ", %s, batch %.0f</h2>\n<div class=\"card\">",
-                      document_text(entry, "precision"), document_get(entry, "batch"));
+        (void)fprintf(out, ", %s, batch %s</h2>\n<div class=\"card\">",
+                      document_text(entry, "precision"),
+                      document_shown(entry, "batch", COUNT_DIGITS).text);
         if (!steps) {
             (void)fputs("<p class=\"bad\">withheld: ", out);
             html_text(out, document_text(entry, "withheld"));
             (void)fputs("</p></div>\n", out);
             continue;
         }
-        (void)fprintf(out, "<p>Medians of %.0f runs. The whole batch takes ",
-                      document_get(entry, "runs"));
+        (void)fprintf(out, "<p>Medians of %s runs. The whole batch takes ",
+                      document_shown(entry, "runs", COUNT_DIGITS).text);
         html_number(out, document_get(entry, "total_us"));
         (void)fputs(" us; its steps one by one, each waiting for the one before, ", out);
         html_number(out, document_get(entry, "sum_us"));

@@ -57,7 +57,7 @@ static void print_state(const json_t *document, const char *member, int width)
         if (json_is_string(value)) {
             print_fact(name, width, "%s", json_string_value(value));
         } else {
-            print_fact(name, width, "%lld", (long long)json_integer_value(value));
+            print_fact(name, width, "%s", document_shown(state, key, COUNT_DIGITS).text);
         }
     }
 }
@@ -74,9 +74,9 @@ static void print_clocks(const json_t *document, int width)
             break;
         }
         if (!alike) {
-            (void)snprintf(name, sizeof name, "under_load.%s.%s.b%.0f",
+            (void)snprintf(name, sizeof name, "under_load.%s.%s.b%s",
                            document_text(entry, "device"), document_text(entry, "precision"),
-                           document_get(entry, "batch"));
+                           document_shown(entry, "batch", COUNT_DIGITS).text);
         }
         document_clocks(entry, text, sizeof text);
         print_fact(name, width, "%s", text);
@@ -92,13 +92,17 @@ static void print_checks(const json_t *document, int width)
     json_array_foreach(json_object_get(document, "checks"), i, check)
     {
         char name[96];
-        (void)snprintf(name, sizeof name, "check.%s.%s.b%.0f", document_text(check, "device"),
-                       document_text(check, "precision"), document_get(check, "batch"));
+        const json_t *ok = json_object_get(check, "ok");
+        (void)snprintf(name, sizeof name, "check.%s.%s.b%s", document_text(check, "device"),
+                       document_text(check, "precision"),
+                       document_shown(check, "batch", COUNT_DIGITS).text);
         print_name(name, width);
         print_value(stdout, document_get(check, "seconds"));
-        (void)printf(" s  [%s; slots %.0f]\n",
-                     json_is_true(json_object_get(check, "ok")) ? "passed" : "failed",
-                     document_get(check, "slots"));
+        (void)printf(" s  [%s; slots %s]\n",
+                     json_is_true(ok)    ? "passed"
+                     : json_is_false(ok) ? "failed"
+                                         : "?",
+                     document_shown(check, "slots", COUNT_DIGITS).text);
     }
 }
 
@@ -113,20 +117,23 @@ static void print_facts(const json_t *d, int width)
     print_fact("date", width, "%s", document_text(d, "date"));
     print_fact("system", width, "%s, %s", document_text(host, "system"),
                document_text(host, "kernel"));
-    print_fact("cpu", width, "%s, %.0f cores", document_text(host, "cpu"),
-               document_get(host, "cores"));
+    print_fact("cpu", width, "%s, %s cores", document_text(host, "cpu"),
+               document_shown(host, "cores", COUNT_DIGITS).text);
     print_state(d, "host_before", width);
     print_state(d, "host_after", width);
     print_clocks(d, width);
     print_fact("model", width, "%s %s (weights %.12s)", document_text(model, "name"),
                document_text(model, "version"), document_text(model, "sha256"));
+    const document_figure pictures = document_shown(input, "pictures", COUNT_DIGITS);
     if (json_is_integer(json_object_get(input, "width"))) {
-        print_fact("input", width, "%.0f %s of %.0fx%.0f", document_get(input, "pictures"),
-                   document_text(input, "kind"), document_get(input, "width"),
-                   document_get(input, "height"));
-    } else {
-        print_fact("input", width, "%.0f %s of several sizes", document_get(input, "pictures"),
+        print_fact("input", width, "%s %s of %sx%s", pictures.text, document_text(input, "kind"),
+                   document_shown(input, "width", COUNT_DIGITS).text,
+                   document_shown(input, "height", COUNT_DIGITS).text);
+    } else if (input && !json_is_null(input)) {
+        print_fact("input", width, "%s %s of several sizes", pictures.text,
                    document_text(input, "kind"));
+    } else {
+        print_fact("input", width, "?");
     }
     char rules[512];
     document_rules(d, rules, sizeof rules);
@@ -145,13 +152,13 @@ static void print_facts(const json_t *d, int width)
 static void print_server(const json_t *result, const json_t *holds, const json_t *rules)
 {
     if (holds) {
-        (void)printf(" p99 %s %g ms", json_is_true(holds) ? "within" : "beyond",
-                     document_get(result, "bound_ms"));
+        (void)printf(" p99 %s %s ms", json_is_true(holds) ? "within" : "beyond",
+                     document_shown(result, "bound_ms", 6).text);
     }
     if (isfinite(document_get(result, "answered_per_second"))) {
         (void)fputs(", answered ", stdout);
         print_value(stdout, document_get(result, "answered_per_second"));
-        (void)printf("/s in %.3g s", document_get(result, "seconds"));
+        (void)printf("/s in %s s", document_shown(result, "seconds", 3).text);
     }
     /* a queue may grow all the time and stay within the bound until the end */
     const double needed = document_get(result, "bound_ms") * 1e-3 / BENCH_RATE_TOLERANCE;
@@ -166,7 +173,9 @@ static void print_server(const json_t *result, const json_t *holds, const json_t
 static void print_result(const json_t *result, const json_t *rules, int width)
 {
     const double low = document_get(result, "low"), high = document_get(result, "high");
-    const json_t *holds = json_object_get(result, "holds");
+    const json_t *told = json_object_get(result, "holds");
+    const json_t *holds = json_is_boolean(told) ? told : NULL;
+    const document_figure samples = document_shown(result, "samples", COUNT_DIGITS);
     print_name(document_text(result, "name"), width);
     if (json_object_get(result, "withheld")) {
         (void)printf("withheld: %s\n", document_text(result, "withheld"));
@@ -185,9 +194,9 @@ static void print_result(const json_t *result, const json_t *rules, int width)
             (void)fputs(", max ", stdout);
             print_value(stdout, document_get(result, "max"));
         }
-        (void)printf("; n %.0f]", document_get(result, "samples"));
+        (void)printf("; n %s]", samples.text);
     } else {
-        (void)printf("  [n %.0f]", document_get(result, "samples"));
+        (void)printf("  [n %s]", samples.text);
     }
     print_server(result, holds, rules);
     (void)fputc('\n', stdout);
@@ -209,21 +218,21 @@ static void print_layers(const json_t *entry)
     };
     const char *device = document_text(entry, "device");
     const char *precision = document_text(entry, "precision");
-    const double batch = document_get(entry, "batch");
+    const document_figure batch = document_shown(entry, "batch", COUNT_DIGITS);
     if (json_object_get(entry, "withheld")) {
-        (void)printf("\nlayers of %s %s batch %.0f are withheld: %s\n", device, precision, batch,
+        (void)printf("\nlayers of %s %s batch %s are withheld: %s\n", device, precision, batch.text,
                      document_text(entry, "withheld"));
         return;
     }
-    (void)printf("\nlayers of %s %s batch %.0f: medians of %.0f runs; together ", device, precision,
-                 batch, document_get(entry, "runs"));
+    (void)printf("\nlayers of %s %s batch %s: medians of %s runs; together ", device, precision,
+                 batch.text, document_shown(entry, "runs", COUNT_DIGITS).text);
     print_value(stdout, document_get(entry, "total_us"));
     (void)fputs(" us, one by one ", stdout);
     print_value(stdout, document_get(entry, "sum_us"));
     (void)fputs(" us", stdout);
     if (document_get(entry, "peak_gflops") > 0) {
-        (void)printf("; roof %.5g GFLOP/s, %.4g GB/s", document_get(entry, "peak_gflops"),
-                     document_get(entry, "peak_gbs"));
+        (void)printf("; roof %s GFLOP/s, %s GB/s", document_shown(entry, "peak_gflops", 5).text,
+                     document_shown(entry, "peak_gbs", 4).text);
     }
     (void)fputs("\n\n", stdout);
     report_table(json_object_get(entry, "steps"), columns, sizeof columns / sizeof columns[0]);
@@ -246,7 +255,8 @@ static void print_comparison(const json_t *comparison, int width)
             (void)printf("%.4g x", document_get(line, "ratio"));
         }
         if (isfinite(document_get(line, "low"))) {
-            (void)printf("  [%.4g to %.4g]", document_get(line, "low"), document_get(line, "high"));
+            (void)printf("  [%s to %s]", document_shown(line, "low", 4).text,
+                         document_shown(line, "high", 4).text);
         }
         (void)printf("  %s\n", document_text(line, "verdict"));
     }

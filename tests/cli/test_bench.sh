@@ -224,7 +224,27 @@ if grep -q "$(printf '\033')" out || grep -q '^row = 1 ms' out; then fail "a doc
 # what is missing is shown as missing: older documents have fewer members
 echo '{"schema":1,"tool":"vkdet bench","results":[{"name":"a","better":"lower","value":null},{"name":"c","withheld":"why"}],"layers":[{"steps":[{}]},{}],"checks":[{}],"under_load":[{},{}],"host_before":{"a":1.5},"host":null}' >odd.json
 expect 6 "$vkdet" bench -q --from odd.json --compare odd.json --report odd.html
+grep -qE '^check\.\.\.b\? += \? s  \[\?; slots \?\]$' out || fail "a check of which nothing is known"
+grep -qE '^host_before\.a += 1\.5$' out || fail "a number that is not whole"
+grep -qE '^cpu += , \? cores$' out || fail "cores that are not known"
+grep -qE '^input += \?$' out || fail "pictures that are not known"
+grep -qE '^rules += \? s of warm-up, then \? to \? s and at least \? samples; \? slots; cpu: \? threads; tuning \?; Winograd \?;' out ||
+    fail "rules that are not known"
+grep -qE '^a += \?   \[n \?\]$' out || fail "samples that are not known"
+grep -q 'batch ?: medians of ? runs;' out || fail "layers of which nothing is known"
+never_nan() { if grep -niE '(^|[^a-z])-?(nan|inf)([^a-z]|$)' "$1"; then fail "$1 shows what is no number"; fi; }
+never_nan out
+never_nan odd.html
 expect 6 "$vkdet" bench -q --from odd.json --csv
+never_nan out
+# every number of a run is null
+sed 's/^\( *"[a-z0-9_]*": \)[0-9][0-9.e+-]*\(,*\)$/\1null\2/; s/"schema": null/"schema": 1/' all.json >odd.json
+[ "$(grep -c ': null,*$' odd.json)" -ge 50 ] || fail "the test's document"
+expect 0 "$vkdet" bench -q --from odd.json --compare all.json --report odd.html
+never_nan out
+never_nan odd.html
+expect 0 "$vkdet" bench -q --from odd.json --csv
+never_nan out
 
 # --- well-formed JSON that is no document, or of which a part is of another kind: one line that says which, status 1
 odd() { # odd REASON JSON
