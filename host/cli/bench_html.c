@@ -359,8 +359,9 @@ static void layers(FILE *out, const json_t *d)
         const json_t *steps = json_object_get(entry, "steps");
         (void)fputs("<h2>Steps: ", out);
         html_text(out, document_text(entry, "device"));
-        (void)fprintf(out, ", %s, batch %s</h2>\n<div class=\"card\">",
-                      document_text(entry, "precision"),
+        (void)fputs(", ", out);
+        html_text(out, document_text(entry, "precision"));
+        (void)fprintf(out, ", batch %s</h2>\n<div class=\"card\">",
                       document_shown(entry, "batch", COUNT_DIGITS).text);
         if (!steps) {
             (void)fputs("<p class=\"bad\">withheld: ", out);

@@ -312,9 +312,11 @@ void svg_batches(FILE *out, const json_t *results)
         (void)fprintf(out, "<text class=\"name\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">",
                       NAME - 8, y + 15);
         html_text(out, document_text(result, "device"));
-        (void)fprintf(out, " %s, %s, batch %s", document_text(result, "precision"),
-                      document_text(result, "stage"),
-                      document_shown(result, "batch", COUNT_DIGITS).text);
+        (void)fputc(' ', out);
+        html_text(out, document_text(result, "precision"));
+        (void)fputs(", ", out);
+        html_text(out, document_text(result, "stage"));
+        (void)fprintf(out, ", batch %s", document_shown(result, "batch", COUNT_DIGITS).text);
         (void)fprintf(out,
                       "</text><rect class=\"track\" x=\"%d\" y=\"%.1f\" width=\"%d\" height=\"18\" "
                       "rx=\"3\"/><rect class=\"dot k0\" x=\"%d\" y=\"%.1f\" width=\"%.1f\" "

@@ -237,6 +237,11 @@ never_nan out
 never_nan odd.html
 expect 6 "$vkdet" bench -q --from odd.json --csv
 never_nan out
+# no text of a document becomes markup
+sed 's/: "fp32"/: "<b>"/; s/"stage": "/&<b>/' all.json >odd.json
+expect 0 "$vkdet" bench -q --from odd.json --report odd.html
+grep -q '&lt;b&gt;' odd.html || fail "the test's document"
+if grep -n '<b>' odd.html; then fail "markup from a document"; fi
 # every number of a run is null
 sed 's/^\( *"[a-z0-9_]*": \)[0-9][0-9.e+-]*\(,*\)$/\1null\2/; s/"schema": null/"schema": 1/' all.json >odd.json
 [ "$(grep -c ': null,*$' odd.json)" -ge 50 ] || fail "the test's document"
