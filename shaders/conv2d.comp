@@ -81,10 +81,12 @@ void load_cells(uint source4, int y, int x, int step)
         uint row4 = source4 + uint(row_inside ? row : 0) * push.source_width * push.source_blocks;
         [[unroll]] for (uint c = 0; c < CELLS; ++c)
         {
+            /* the same for all rows, and for all taps of a column */
             int column = x + int(c) * step;
-            bool inside = row_inside && column >= 0 && column < int(push.source_width);
-            vec4 v = load4(row4 + uint(inside ? column : 0) * push.source_blocks, SOURCE_HALF);
-            cells[r * CELLS + c] = mix(vec4(0.0), v, bvec4(inside));
+            bool inside = column >= 0 && column < int(push.source_width);
+            uint column4 = uint(inside ? column : 0) * push.source_blocks;
+            vec4 v = load4(row4 + column4, SOURCE_HALF);
+            cells[r * CELLS + c] = mix(vec4(0.0), v, bvec4(row_inside && inside));
         }
     }
 }

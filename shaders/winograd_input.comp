@@ -52,10 +52,11 @@ void main()
         uint row4 = source4 + uint(row_inside ? row : 0) * push.source_width * push.source_blocks;
         [[unroll]] for (uint c = 0; c < WINOGRAD_WINDOW; ++c)
         {
-            int column = x + int(c);
-            bool inside = row_inside && column >= 0 && column < int(push.source_width);
-            vec4 v = arena4[row4 + uint(inside ? column : 0) * push.source_blocks];
-            d[r * WINOGRAD_WINDOW + c] = mix(vec4(0.0), v, bvec4(inside));
+            int column = x + int(c); /* the same for all rows */
+            bool inside = column >= 0 && column < int(push.source_width);
+            uint column4 = uint(inside ? column : 0) * push.source_blocks;
+            vec4 v = arena4[row4 + column4];
+            d[r * WINOGRAD_WINDOW + c] = mix(vec4(0.0), v, bvec4(row_inside && inside));
         }
     }
     [[unroll]] for (uint c = 0; c < WINOGRAD_WINDOW; ++c)

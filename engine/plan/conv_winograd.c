@@ -239,12 +239,7 @@ typedef struct band {
     uint64_t kernel_words;
 } band;
 
-enum { LANES = 32, SOFTWARE_LANES = 16 };
-
-static uint32_t tile_lanes(const builder *b)
-{
-    return b->target.vendor == VENDOR_SOFTWARE ? SOFTWARE_LANES : LANES;
-}
+enum { LANES = 32 }; /* tiles that a workgroup of the transforms takes */
 
 /* channels' fours that a workgroup of the transforms takes */
 static uint32_t block_lanes(const builder *b)
@@ -264,7 +259,7 @@ static status begin_step(builder *b, const convolution *c, const char *shader, p
 static status emit_input(builder *b, const band *o, int after)
 {
     const branch *br = &o->c->branches[0];
-    uint32_t lanes = tile_lanes(b), blocks = o->t->inputs / 4;
+    uint32_t lanes = LANES, blocks = o->t->inputs / 4;
     struct winograd_input_push push = {
         .source_words = (uint32_t)b->p->buffers[br->source.buffer].words,
         .source_offset = br->source.offset,
@@ -347,7 +342,8 @@ static status emit_product(builder *b, const band *o)
 static status emit_output(builder *b, const band *o)
 {
     const convolution *c = o->c;
-    uint32_t lanes = tile_lanes(b), first = 0;
+    const uint32_t lanes = LANES;
+    uint32_t first = 0;
     struct winograd_output_push push = {.tiles = o->tiles,
                                         .tiles_x = o->t->across,
                                         .first_tile = o->first,
