@@ -288,7 +288,7 @@ struct conv2d_window_push {
 };
 
 /* winograd_input, winograd_product, winograd_output: a 3x3 convolution by way of Winograd's
- * F(4x4, 3x3), shaders/winograd.glsl, a band of rows of tiles at a time. The tiles of the whole
+ * F(4x4, 3x3), shaders/winograd.glsl, a band of tiles at a time. The tiles of the whole
  * batch are one dimension (plan_step.rows), of which `tiles` belong to an image. In the arena lie,
  * as floats,
  *     the transformed source  [element][input block][tile][4]
