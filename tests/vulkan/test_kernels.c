@@ -224,11 +224,31 @@ static void test_shared_arena(void **state)
     rig_assert_silent();
 }
 
+/* Convolutions as a driver on the processor gets them that gathers, on one that splits loads: those
+ * kernels are checked without a newer driver too. */
+static void test_gathered(void **state)
+{
+    (void)state;
+    uint32_t *quirks = &rig.instance->devices[rig.device].quirks;
+    const uint32_t known = *quirks;
+    op convolution = OP_CONV2D;
+    void *cases = &convolution;
+    if (!(known & QUIRK_SPLITS_LOADS)) {
+        print_message(
+            "SKIPPED test_gathered: needs a driver that splits loads where lanes differ\n");
+        skip();
+    }
+    *quirks &= ~(uint32_t)QUIRK_SPLITS_LOADS;
+    run_cases(&cases);
+    *quirks = known;
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[OP_COUNT + 2] = {
+    struct CMUnitTest tests[OP_COUNT + 3] = {
         [OP_COUNT] = cmocka_unit_test(test_network),
         [OP_COUNT + 1] = cmocka_unit_test(test_shared_arena),
+        [OP_COUNT + 2] = cmocka_unit_test(test_gathered),
     };
     op ops[OP_COUNT];
     for (int o = 0; o < OP_COUNT; o++) {
