@@ -101,8 +101,9 @@ void main()
         uint from = e.offset_words + y * e.stride_words + x * push.channels;
         for (uint c = 0; c < push.target.stride; c += 4) {
             vec4 v = vec4(0.0);
-            for (uint k = c; k < min(c + 4, push.channels); ++k) {
-                v[k - c] = uintBitsToFloat(pixels[from + k]);
+            [[unroll]] for (uint k = 0; k < 4; ++k)
+            {
+                v[k] = c + k < push.channels ? uintBitsToFloat(pixels[from + c + k]) : 0.0;
             }
             store_channels(at + c, v, push.target.stride - c, aligned, TARGET_HALF);
         }

@@ -57,6 +57,9 @@ static const shape_list gpu_rows = {1.15, false, 4, 11, {
 /* a processor compiles for as long as it computes some pictures */
 static const shape_list software_pooled = {2, true, 2, 6, {
     {2, 4, 2}, {2, 4, 1}, {2, 8, 2}, {4, 4, 2}, {2, 8, 4}, {2, 4, 4}}};
+/* of a large map where a driver gathers: twice the channels for each cell pay for their code */
+static const shape_list gathered_pooled = {2, true, 2, 6, {
+    {2, 4, 4}, {2, 4, 1}, {2, 4, 2}, {2, 8, 2}, {4, 4, 2}, {2, 8, 4}}};
 static const shape_list software_shapes = {1.3, true, 3, 9, {
     {2, 4, 2}, {2, 8, 2}, {2, 4, 1}, {1, 4, 1}, {4, 4, 2}, {2, 8, 4}, {2, 4, 4}, {2, 2, 4},
     {4, 2, 2}}};
@@ -76,13 +79,20 @@ static bool is_narrow(const plan_target *t)
     return t->vendor == VENDOR_SOFTWARE && t->subgroup_size && t->subgroup_size <= NARROW;
 }
 
+static bool gathers_large(const plan_target *t, const convolution *c)
+{
+    enum { LARGE = 128 * 128 };
+    return c->pool && t->loads == LOADS_GATHERED && (uint64_t)c->height * c->width >= LARGE;
+}
+
 static const shape_list *shapes_for(const plan_target *t, const convolution *c)
 {
     if (t->vendor == VENDOR_SOFTWARE) {
-        return conv_is_pointwise(c) ? &software_rows
-               : is_narrow(t)       ? &narrow_shapes
-               : c->pool            ? &software_pooled
-                                    : &software_shapes;
+        return conv_is_pointwise(c)  ? &software_rows
+               : is_narrow(t)        ? &narrow_shapes
+               : gathers_large(t, c) ? &gathered_pooled
+               : c->pool             ? &software_pooled
+                                     : &software_shapes;
     }
     return conv_is_pointwise(c) ? &gpu_rows : &gpu_shapes;
 }
