@@ -3,6 +3,7 @@
 #include "tests/engine/graph_builder.h"
 #include "tests/engine/plan_check.h"
 
+#include "engine/passes.h"
 #include "shaders/interface.h"
 
 enum { MAX_CHOICES = 16 };
@@ -129,12 +130,44 @@ static void test_sizes(void **state)
     graph_destroy(large);
 }
 
+/* output channels of a cell in the tile of a convolution with its pool, side x side */
+static uint32_t pooled_blocks(uint32_t side, plan_loads loads)
+{
+    builder b = builder_make(22, side, side, 3);
+    error err = {0};
+    int v = build_conv(&b, b.g->input, 16, (conv_options){.kernel = 3, .bias = true});
+    v = build_activation(&b, v, ACTIVATION_RELU);
+    v = build_pool(&b, OP_MAX_POOL, v, 2, true);
+    builder_outputs(&b, 1, &v);
+    assert_status_ok(passes_run(b.g, &err), err);
+    const preprocess pre = preprocess_for(b.g);
+    plan *p = make_plan(
+        b.g, &pre, NULL,
+        (plan_options){.target = {.vendor = VENDOR_SOFTWARE, .subgroup_size = 8, .loads = loads}});
+    const plan_step *s = find_step(p, "conv2d");
+    assert_true(s->constants[SPEC_CONV2D_POOL]);
+    const uint32_t blocks = s->constants[SPEC_CONV2D_BLOCKS];
+    plan_destroy(p);
+    graph_destroy(b.g);
+    return blocks;
+}
+
+/* the wider tile pays where a driver on the processor gathers and the map is large */
+static void test_large_pooled(void **state)
+{
+    (void)state;
+    assert_int_equal(pooled_blocks(128, LOADS_GATHERED), 4);
+    assert_int_equal(pooled_blocks(127, LOADS_GATHERED), 2);
+    assert_int_equal(pooled_blocks(128, LOADS_SPLIT), 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_candidate),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_large_pooled),
     };
     return cmocka_run_group_tests_name("choices", tests, NULL, NULL);
 }

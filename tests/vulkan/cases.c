@@ -77,6 +77,7 @@ const kernel_case kernel_cases[] = {
     {.name = "conv pool padded, no map", .op = OP_CONV2D, .h = 17, .w = 33, .c = 24, .kernel_h = 3, .same = true, .filters = {24}, .pooled = true, .pool_same = true, .act = RELU},
     {.name = "conv pool of tanh", .op = OP_CONV2D, .h = 6, .w = 6, .c = 4, .kernel_h = 3, .stride = 2, .same = true, .filters = {4}, .pooled = true, .pool_same = true, .act = TANH},
     {.name = "conv pool several tiles", .op = OP_CONV2D, .h = 34, .w = 36, .c = 3, .kernel_h = 3, .same = true, .filters = {32}, .pooled = true, .map = true, .act = RELU},
+    {.name = "conv pool large map", .op = OP_CONV2D, .h = 129, .w = 131, .c = 3, .kernel_h = 3, .same = true, .filters = {24}, .pooled = true, .map = true, .act = RELU},
     {.name = "conv pool stride 2", .op = OP_CONV2D, .h = 15, .w = 11, .c = 12, .kernel_h = 3, .stride = 2, .same = true, .filters = {24}, .pooled = true, .pool_same = true, .map = true, .act = RELU},
     {.name = "conv 2 branches", .op = OP_CONV2D, .h = 9, .w = 9, .c = 16, .kernel_h = 3, .same = true, .branches = 2, .filters = {8, 24}, .act = RELU},
     {.name = "conv 3 branches", .op = OP_CONV2D, .h = 5, .w = 4, .c = 8, .kernel_h = 3, .same = true, .branches = 3, .filters = {4, 6, 64}, .act = RELU},
