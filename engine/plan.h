@@ -128,6 +128,7 @@ typedef struct plan_target {
     uint32_t subgroup_size; /* 0: unknown */
     bool broadcasts;        /* within a subgroup, which then has four lanes at least */
     plan_loads loads;       /* of a driver on the processor */
+    bool compiles_late;     /* a pipeline costs as much as computing many pictures */
     bool has_fp16;          /* arithmetic and 16-bit storage, enabled on the device */
     struct {
         uint32_t m, n, k;

@@ -97,7 +97,7 @@ void accumulate(uint kernel4, uint all_blocks, uint block, uint lanes, uint firs
 {
     [[unroll]] for (uint b = 0; b < BLOCKS; b += SIDE)
     {
-        vec4 w[8];
+        vec4 w[4 * SIDE_MOST];
         read_weights(kernel4, all_blocks, block + b * lanes, lanes, all_blocks - 1, w);
         [[unroll]] for (uint i = 0; i < SIDE * TILE; ++i)
         {
@@ -115,15 +115,15 @@ void accumulate_row(uint kernel4, uint all_blocks, uint block, uint lanes)
 {
     [[unroll]] for (uint b = 0; b < BLOCKS; b += SIDE)
     {
-        vec4 w[8 * HELD_TAPS];
+        vec4 w[4 * SIDE_MOST * HELD_TAPS];
         [[unroll]] for (uint kx = 0; kx < HELD_TAPS; ++kx)
         {
-            vec4 tap[8];
+            vec4 tap[4 * SIDE_MOST];
             read_weights(kernel4 + 4 * kx * all_blocks, all_blocks, block + b * lanes, lanes,
                          all_blocks - 1, tap);
             [[unroll]] for (uint i = 0; i < 4 * SIDE; ++i)
             {
-                w[8 * kx + i] = tap[i];
+                w[4 * SIDE_MOST * kx + i] = tap[i];
             }
         }
         [[unroll]] for (uint i = 0; i < SIDE * TILE; ++i)
@@ -133,7 +133,7 @@ void accumulate_row(uint kernel4, uint all_blocks, uint block, uint lanes)
                 vec4 sum = acc[at];
                 [[unroll]] for (uint kx = 0; kx < HELD_TAPS; ++kx)
                 {
-                    uint s = 8 * kx + i / TILE * 4;
+                    uint s = 4 * (SIDE_MOST * kx + i / TILE);
                     sum = multiply(cells[cell + kx * DILATION_W], INPUTS, w[s], w[s + 1], w[s + 2],
                                    w[s + 3], sum);
                 }

@@ -7,13 +7,15 @@
 #ifdef SHARED_WEIGHTS
 layout(constant_id = SPEC_CONV2D_READERS) const uint READERS = 4;
 const uint SIDE = READERS / 4;
+const uint SIDE_MOST = 2;
 #else
 const uint SIDE = 1; /* blocks that are read together */
+const uint SIDE_MOST = 1;
 #endif
 
 /* w[4 * s + i]: of channel i, for block `block` + s * apart, or `last` where that is beyond it. `at` is
  * where the first channel's weights begin, `step` how far those of the next are. */
-void read_weights(uint at, uint step, uint block, uint apart, uint last, out vec4 w[8])
+void read_weights(uint at, uint step, uint block, uint apart, uint last, out vec4 w[4 * SIDE_MOST])
 {
 #ifdef SHARED_WEIGHTS
     uint lane = gl_SubgroupInvocationID;

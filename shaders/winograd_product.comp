@@ -71,7 +71,7 @@ void main()
         }
         [[unroll]] for (uint b = 0; b < BLOCKS; b += SIDE)
         {
-            vec4 w[8];
+            vec4 w[4 * SIDE_MOST];
             read_weights(kernel4 + s * 4 * own_blocks, own_blocks, block + b, 1, own_blocks - 1, w);
             [[unroll]] for (uint i = 0; i < SIDE * TILES; ++i)
             {

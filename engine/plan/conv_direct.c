@@ -46,9 +46,9 @@ static status step_variant(builder *b, plan_step *s, const convolution *c, const
     step_constant(s, SPEC_CONV2D_BLOCKS, t->blocks);
     step_constant(s, SPEC_CONV2D_ROW_REUSE, tile_row_reuse(&b->target, c, t));
     step_constant(s, SPEC_CONV2D_LANES, t->lane_bits > 0);
-    /* not where compiling one more pipeline takes as long as it saves in many pictures */
+    /* one more pipeline, which takes a late compiler as long as it saves in many pictures */
     uint32_t inputs = c->branches[0].source.channels / c->groups;
-    bool few = inputs < 4 && b->target.loads != LOADS_SPLIT;
+    bool few = inputs < 4 && !b->target.compiles_late;
     step_constant(s, SPEC_CONV2D_INPUTS, few ? inputs : 4);
     if (b->target.vendor == VENDOR_SOFTWARE) {
         shorten(s, c, t, any);

@@ -50,19 +50,24 @@ typedef struct tiling {
     uint32_t band;        /* tiles at once */
 } tiling;
 
-/* The fewest bands that the room allows, all but of one size; or bands of whole UNITs, where those
- * leave fewer tiles of the product idle. */
-static uint32_t band_make(uint32_t all, uint64_t room, uint32_t at_least)
+/* The fewest bands that the room allows, all but of one size; or bands of whole units, what a
+ * workgroup of a processor's largest products takes, where they leave more of those units out than
+ * they add bands. */
+static uint32_t band_make(uint32_t all, uint64_t room, uint32_t at_least, bool in_units)
 {
     enum { UNIT = 64 };
     uint32_t most = room < at_least ? at_least : room < all ? (uint32_t)room : all;
     uint32_t bands = (uint32_t)ceil_divide(all, most);
     uint32_t even = (uint32_t)ceil_divide(all, bands);
-    bool whole = most >= UNIT && ceil_divide(all, UNIT) < ceil_divide(even, UNIT) * bands;
-    return whole ? most / UNIT * UNIT : even;
+    uint32_t whole = most / UNIT * UNIT;
+    if (!in_units || whole == 0) {
+        return even;
+    }
+    uint64_t saved = ceil_divide(even, UNIT) * bands - ceil_divide(all, UNIT);
+    return saved > ceil_divide(all, whole) - bands ? whole : even;
 }
 
-static tiling tiling_make(const convolution *c)
+static tiling tiling_make(const builder *b, const convolution *c)
 {
     tiling t = {.across = (uint32_t)ceil_divide(c->width, WINOGRAD_TILE),
                 .inputs = round_up4(c->branches[0].source.channels)};
@@ -71,7 +76,7 @@ static tiling tiling_make(const convolution *c)
         t.blocks += blocks_of(c->branches[i].channels);
     }
     uint64_t tile = (uint64_t)WINOGRAD_ELEMENTS * (t.inputs + 4 * t.blocks);
-    t.band = band_make(t.all, BAND_WORDS / tile, t.across);
+    t.band = band_make(t.all, BAND_WORDS / tile, t.across, b->target.vendor == VENDOR_SOFTWARE);
     return t;
 }
 
@@ -208,7 +213,7 @@ bool conv_takes_winograd(const builder *b, const convolution *c)
     if (wish == WINOGRAD_NEVER || !window_fits(c) || !branches_fit(b, c)) {
         return false;
     }
-    tiling t = tiling_make(c);
+    tiling t = tiling_make(b, c);
     return sizes_fit(&t) && (wish == WINOGRAD_ALWAYS || pays(b, c, &t));
 }
 
@@ -216,7 +221,7 @@ bool conv_takes_winograd(const builder *b, const convolution *c)
 
 static void propose_winograd(const builder *b, const convolution *c, conv_candidates *out)
 {
-    const tiling t = tiling_make(c);
+    const tiling t = tiling_make(b, c);
     ranked all[SHAPES];
     rank_shapes(b, c, &t, b->p->options.batch ? b->p->options.batch : 1, all);
     for (uint32_t i = 0; i < SHAPES; i++) {
@@ -412,7 +417,7 @@ static status emit_band(builder *b, band *o, int after)
 
 static status emit_winograd(builder *b, const convolution *c, const conv_candidate *chosen)
 {
-    const tiling t = tiling_make(c);
+    const tiling t = tiling_make(b, c);
     uint64_t records[CONV2D_BRANCHES] = {0};
     band o = {.c = c, .chosen = chosen, .t = &t, .records = records};
     for (uint32_t i = 0; i < c->branch_count; i++) {

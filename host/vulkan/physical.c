@@ -263,6 +263,7 @@ void vulkan_device_target(const vulkan_instance *v, uint32_t index, plan_target 
     out->loads = quirks & QUIRK_SPLITS_ALL_LOADS ? LOADS_ALL_SPLIT
                  : quirks & QUIRK_SPLITS_LOADS   ? LOADS_SPLIT
                                                  : LOADS_GATHERED;
+    out->compiles_late = quirks & QUIRK_COMPILES_LATE;
     out->has_fp16 = f->fp16 && f->storage16;
     out->matrix.m = matrix.m;
     out->matrix.n = matrix.n;

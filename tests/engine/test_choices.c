@@ -130,7 +130,7 @@ static void test_sizes(void **state)
     graph_destroy(large);
 }
 
-/* output channels of a cell in the tile of a convolution with its pool, side x side */
+/* blocks of four output channels in the tile of a convolution with its pool, side x side */
 static uint32_t pooled_blocks(uint32_t side, plan_loads loads)
 {
     builder b = builder_make(22, side, side, 3);
@@ -161,13 +161,36 @@ static void test_large_pooled(void **state)
     assert_int_equal(pooled_blocks(128, LOADS_SPLIT), 2);
 }
 
+/* Of three input channels three are computed with, but where one more pipeline is dear. */
+static void test_few_inputs(void **state)
+{
+    (void)state;
+    static const struct {
+        plan_target target;
+        uint32_t inputs;
+    } cases[] = {
+        {{.vendor = VENDOR_NVIDIA}, 3},
+        {{.vendor = VENDOR_SOFTWARE, .loads = LOADS_ALL_SPLIT}, 3},
+        {{.vendor = VENDOR_SOFTWARE, .loads = LOADS_SPLIT, .compiles_late = true}, 4},
+    };
+    builder b = builder_make(23, 9, 9, 3);
+    int v = build_conv(&b, b.g->input, 16, (conv_options){.kernel = 3, .bias = true});
+    builder_outputs(&b, 1, &v);
+    const preprocess pre = preprocess_for(b.g);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        plan *p = make_plan(b.g, &pre, NULL, (plan_options){.target = cases[i].target});
+        assert_int_equal(find_step(p, "conv2d")->constants[SPEC_CONV2D_INPUTS], cases[i].inputs);
+        plan_destroy(p);
+    }
+    graph_destroy(b.g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_candidate),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_large_pooled),
+        cmocka_unit_test(test_every_candidate), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_sizes),           cmocka_unit_test(test_large_pooled),
+        cmocka_unit_test(test_few_inputs),
     };
     return cmocka_run_group_tests_name("choices", tests, NULL, NULL);
 }

@@ -102,16 +102,12 @@ static void test_choices(void **state)
 
 /* --- bands --- */
 
-/* A large layer's numbers in between stay within a share of the arena, whatever its height. */
-static void test_bands(void **state)
+/* How many; that they follow each other to the end, which is checked. */
+static uint32_t count_bands(const plan *p, uint32_t tiles)
 {
-    (void)state;
-    enum { SIDE = 130, MOST_WORDS = 700 * 1024 };
-    const plan_options all = {.winograd = WINOGRAD_ALWAYS};
-    single s = checked_make(SIDE, 32, 64, plain, all);
     uint32_t outputs = 0, next = 0;
-    for (size_t i = 0; i < s.plan->step_count; i++) {
-        const plan_step *step = &s.plan->steps[i];
+    for (size_t i = 0; i < p->step_count; i++) {
+        const plan_step *step = &p->steps[i];
         if (strcmp(step->shader, "winograd_output") == 0) {
             struct winograd_output_push push;
             memcpy(&push, step->push, sizeof push);
@@ -120,11 +116,43 @@ static void test_bands(void **state)
             outputs++;
         }
     }
-    assert_int_equal(next, (SIDE + 3) / 4 * ((SIDE + 3) / 4));
-    assert_true(outputs > 1);
+    assert_int_equal(next, tiles);
+    return outputs;
+}
+
+/* A large layer's numbers in between stay within a share of the arena, whatever its height. */
+static void test_bands(void **state)
+{
+    (void)state;
+    enum { SIDE = 130, MOST_WORDS = 700 * 1024 };
+    const plan_options all = {.winograd = WINOGRAD_ALWAYS};
+    single s = checked_make(SIDE, 32, 64, plain, all);
+    assert_true(count_bands(s.plan, (SIDE + 3) / 4 * ((SIDE + 3) / 4)) > 1);
     const uint64_t maps = (uint64_t)SIDE * (SIDE + 1) * (32 + 64);
     assert_true(s.plan->arena_words <= maps + MOST_WORDS);
     single_free(&s);
+}
+
+/* A processor's bands are of whole workgroups where more of those are saved than bands are added;
+ * a GPU's are the fewest. */
+static void test_whole_bands(void **state)
+{
+    (void)state;
+    enum { SIDE = 112, TILES = 28 * 29, LARGE = 130, LARGE_TILES = 33 * 33 };
+    plan_options always = {.winograd = WINOGRAD_ALWAYS, .target = {.vendor = VENDOR_NVIDIA}};
+    single saves = checked_make(SIDE, 32, 40, plain, always); /* 252 tiles of room */
+    single adds = checked_make(LARGE, 88, 64, plain, always); /* 119 */
+    assert_int_equal(count_bands(saves.plan, TILES), 4);
+    assert_int_equal(count_bands(adds.plan, LARGE_TILES), 10);
+    for (size_t i = 0; i < sizeof software / sizeof *software; i++) {
+        always.target = software[i];
+        single_plan(&saves, always);
+        single_plan(&adds, always);
+        assert_int_equal(count_bands(saves.plan, TILES), 5);       /* 13 workgroups instead of 16 */
+        assert_int_equal(count_bands(adds.plan, LARGE_TILES), 10); /* not 18 */
+    }
+    single_free(&saves);
+    single_free(&adds);
 }
 
 /* --- weights --- */
@@ -369,9 +397,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_which),    cmocka_unit_test(test_choices),
-        cmocka_unit_test(test_bands),    cmocka_unit_test(test_pack),
-        cmocka_unit_test(test_contract), cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_bands),    cmocka_unit_test(test_whole_bands),
+        cmocka_unit_test(test_pack),     cmocka_unit_test(test_contract),
+        cmocka_unit_test(test_refusals), cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
