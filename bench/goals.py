@@ -27,10 +27,15 @@ def goals():
     return rows
 
 
-def verdict(goal, measured):
-    """stretch met, met, missed, not measured"""
+def verdict(goal, measured, low=None, high=None):
+    """stretch met, met, either of them on the median where the spread's worst end says less, missed, not measured"""
     if measured is None:
         return NOT_MEASURED
+    said, worst = reached(goal, measured), low if goal["better"] == "higher" else high
+    return said if worst is None or said in ("missed", reached(goal, worst)) else said + " on the median"
+
+
+def reached(goal, measured):
     sign = 1 if goal["better"] == "higher" else -1
     if sign * measured >= sign * goal["stretch"] and goal["stretch"] != goal["goal"]:
         return "stretch met"
@@ -166,7 +171,7 @@ def compare(rows, names):
         if goal["row"].startswith(("gpu.", "memory.")):
             r = mine.get(key)
             value = r["value"] if r else None
-            said = verdict(goal, value)
+            said = verdict(goal, value, r["low"], r["high"]) if r else NOT_MEASURED
             if value is not None and goal["row"].startswith("gpu.") and not judged:
                 said = NOT_JUDGED
             yield {**goal, "measured": value, "text": measured(r) if r else NOT_MEASURED, "verdict": said}
@@ -237,8 +242,10 @@ def check(path):
             yield "%s: %s, not %s" % (goal["what"], found[1:3], wanted)
         figure = re.match(r"[0-9][0-9,.]*", found[3])
         value = float(figure.group().replace(",", "")) if figure else None
-        if found[4] != verdict(goal, value):
-            yield "%s: %s is %s, not %s" % (goal["what"], found[3], verdict(goal, value), found[4])
+        spread = re.search(r"\[([0-9,.]+) to ([0-9,.]+)\]", found[3])
+        said = verdict(goal, value, *(float(end.replace(",", "")) for end in spread.groups()) if spread else ())
+        if found[4] != said:
+            yield "%s: %s is %s, not %s" % (goal["what"], found[3], said, found[4])
 
 
 def main():

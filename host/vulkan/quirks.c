@@ -1,6 +1,7 @@
-/* The table of driver quirks. An entry needs a report of the fault that anybody can read, and goes
- * when no driver in use has it any more. What a session can find out by itself does not belong
- * here: timestamps that cannot be true (profile.c), loops cut short (shaders/nms.comp). */
+/* The table of driver quirks. An entry says what is wrong, and either where anybody can read of it
+ * or with which version it was seen here; it goes when no driver in use has it any more. What a
+ * session can find out by itself does not belong here: timestamps that cannot be true (profile.c),
+ * loops cut short (shaders/nms.comp). */
 #include "host/vulkan/quirks.h"
 
 enum { VENDOR_ID_AMD = 0x1002, VENDOR_ID_GOOGLE = 0x1ae0 };
@@ -21,12 +22,13 @@ static const char amd_matrix[] =
 static const char constants_stay[] =
     "the driver unrolls no loop whose bound is a specialization constant, and keeps arrays that "
     "such a loop indexes in memory (its optimizer never sees the constants as known); it loads "
-    "lane by lane";
+    "lane by lane (seen with that of Debian 12's Chromium)";
 
 static const char compiles_late[] =
     "the driver compiles a pipeline when it first runs, one after the other, and makes a loop over "
     "the lanes of every load in which they differ (seen with Mesa 22.3.6; 26.2.6 gathers, and "
-    "compiles under a lock that leaves helpers nothing to do)";
+    "compiles under a lock that leaves helpers nothing to do; those between were not seen, and are "
+    "taken for the older up to 24)";
 
 static const quirk_entry entries[] = {
     {VENDOR_ID_AMD, VK_DRIVER_ID_AMD_PROPRIETARY, VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU, 0,

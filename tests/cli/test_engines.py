@@ -156,6 +156,11 @@ class Goals(unittest.TestCase):
                                    (2.0, "stretch met", "met"), (2.1, "stretch met", "missed"), (None,) + ("not measured",) * 2):
             self.assertEqual(goals.verdict(higher, measured), up)
             self.assertEqual(goals.verdict(lower, measured), down)
+        for low, high, up, down in ((1.0, 2.0, "met", "met"), (0.9, 1.9, "met on the median", "met"), (1.2, 2.1, "met", "met on the median")):
+            self.assertEqual(goals.verdict(higher, 1.5, low, high), up)
+            self.assertEqual(goals.verdict(lower, 1.5, low, high), down)
+        self.assertEqual(goals.verdict(higher, 2.5, 1.5, 3.0), "stretch met on the median")
+        self.assertEqual(goals.verdict(higher, 0.5, 0.1, 1.5), "missed")
 
     def test_the_goals_of_a_gpu_are_not_those_of_another_device(self):
         rows = [goals.row("aizoo-260", key, "what", "fp16", 1, "x", 1e9) for key in ("resident.fp16", "memory.arena.fp16")]
