@@ -168,7 +168,8 @@ VKDET_API vkdet_status vkdet_precision_from_name(const char *name, vkdet_precisi
 /* How long a session may try the variants of its kernels, the first time that a network meets a
  * device. What was chosen is kept in the cache folder (one small file a network, device, driver,
  * precision, vkdet_winograd and power of two of max_batch) and taken from there ever after, so that
- * a device stays with its choice.
+ * a device stays with its choice. Two tunings without such a file may choose differently, since
+ * they measure.
  *
  * In fp32 all variants compute the same bits. In fp16 some sum in another order: there results stay
  * the same as long as what is kept does, and VKDET_TUNE_OFF gives the same ones on every machine
@@ -178,7 +179,9 @@ typedef enum vkdet_tune {
                                that run on the processor, without a cache folder, and for everything
                                that makes no session (plan, verify): what is kept, else as off */
     VKDET_TUNE_OFF = 1,   /* the variants that suit the kind of device; nothing is tried or read */
-    VKDET_TUNE_QUICK = 2, /* up to about two seconds, the likely ones first */
+    VKDET_TUNE_QUICK = 2, /* the likely ones first; nothing is begun that would not end within two
+                             seconds if it took as long as what took longest so far, but the first
+                             takes what its driver needs to compile it */
     VKDET_TUNE_FULL = 3   /* every variant, several times; what quick chose is tried anew */
 } vkdet_tune;
 /* "default", "off", "quick", "full". VKDET_ERROR_ARGUMENT for any other name. */

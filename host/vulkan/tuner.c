@@ -4,7 +4,8 @@
  * as the longest list has candidates. Each is run on a noise picture with a timestamp around every
  * step. A step leaves its default only for a candidate that is faster by more than both scatter;
  * and the plan that comes out must, as a whole, not be slower than the defaults. What was chosen is
- * kept on disk (tune_store.c), so that a device stays with it.
+ * kept on disk (tune_store.c), so that a device stays with it; on a noisy machine another tuning
+ * may choose otherwise.
  *
  * A driver that refuses a candidate costs that plan and no more. Pipelines of candidates live in
  * memory alone: only those of the chosen plan, which the session builds, reach the cache on disk.
@@ -21,9 +22,13 @@
 enum { MAX_RUNS = 31, QUICK_RUNS = 11, LEAST_RUNS = 3, FULL_ROUNDS = 3, TOTAL_RUNS = 9 };
 
 #define SECOND 1000000000u
-/* of the host's time: when quick begins no further plan, so that what follows ends within two
- * seconds; how long one plan is run; how long clocks are given to rise before anything counts */
-#define QUICK_NS      (3 * (uint64_t)SECOND / 2)
+/* of the host's time: quick begins no plan that would not end within QUICK_NS, the comparison at
+ * the end included, if it cost as much as the dearest so far. So it ends by then, but for a first
+ * plan that alone takes longer (a driver may compile for seconds) and a later one that is dearer
+ * than all before it. How long one plan is run; how long clocks are given to rise before anything
+ * counts
+ */
+#define QUICK_NS      (2 * (uint64_t)SECOND)
 #define QUICK_PLAN_NS ((uint64_t)SECOND / 20)
 #define FULL_PLAN_NS  ((uint64_t)SECOND / 2)
 #define WARM_NS       ((uint64_t)SECOND / 10)
@@ -50,9 +55,12 @@ typedef struct tuner {
     pixels *images;
     unsigned char *noise;
     uint32_t batch;
-    uint64_t *samples; /* MAX_RUNS of every step; then of one choice */
-    uint64_t began, longest;
-    uint32_t tried; /* plans, the defaults included */
+    uint64_t *samples;      /* MAX_RUNS of every step; then of one choice */
+    uint64_t began, making; /* when; how long the session took to make, with its first plan */
+    uint64_t dearest;       /* what a plan cost at most, compiled and run */
+    uint64_t again;         /* what the defaults cost that the driver had compiled before */
+    uint64_t one;           /* the longest run of a plan, of the device's time */
+    uint32_t tried;         /* plans, the defaults included */
 } tuner;
 
 uint32_t vulkan_tune_batch(uint32_t max_batch)
@@ -205,18 +213,24 @@ static uint32_t runs_within(uint64_t ns, uint64_t one, uint32_t most)
     return fit < LEAST_RUNS ? LEAST_RUNS : fit > most ? most : (uint32_t)fit;
 }
 
+/* How often a plan is run, from the time of one run. */
+static uint32_t plan_runs(const tuner *t, uint32_t quick, uint32_t full)
+{
+    return t->params->how == VKDET_TUNE_FULL ? runs_within(FULL_PLAN_NS, t->one, full)
+                                             : runs_within(QUICK_PLAN_NS, t->one, quick);
+}
+
 /* Times the plan that the session runs, and keeps what is faster than an earlier round's. */
 static status measure(tuner *t, error *err)
 {
     const plan *p = t->session->plan;
-    const bool full = t->params->how == VKDET_TUNE_FULL;
     uint64_t one = 0;
     status s = profile(t, 1, t->samples, NULL, err);
     for (size_t i = 0; !s && i < p->step_count; i++) {
         one += t->samples[i];
     }
-    const uint32_t runs =
-        runs_within(full ? FULL_PLAN_NS : QUICK_PLAN_NS, one, full ? MAX_RUNS : QUICK_RUNS);
+    t->one = one > t->one ? one : t->one;
+    const uint32_t runs = plan_runs(t, QUICK_RUNS, MAX_RUNS);
     if (!s) {
         s = profile(t, runs, t->samples, NULL, err);
     }
@@ -275,8 +289,9 @@ static status try_plan(tuner *t, uint32_t k, error *err)
         s = measure(t, &why);
         t->tried++;
     }
-    const uint64_t took = clock_ns() - began;
-    t->longest = took > t->longest ? took : t->longest;
+    const uint64_t took = clock_ns() - began, cost = k == 0 ? t->making + took : took;
+    t->dearest = cost > t->dearest ? cost : t->dearest;
+    t->again = k == 0 ? took : t->again;
     if (is_refusal(s) && k > 0) {
         log_write(t->log, LOG_tuning_skipped, "candidate %u: %s", k, why.text);
         return STATUS_OK;
@@ -287,13 +302,19 @@ static status try_plan(tuner *t, uint32_t k, error *err)
     return s;
 }
 
+/* For one more plan, and for the comparison: of two plans that the driver has compiled. */
+static bool has_time(const tuner *t)
+{
+    return clock_ns() - t->began + t->dearest + 2 * t->again <= QUICK_NS;
+}
+
 /* A round of all plans, as far as the time goes. */
 static status try_all(tuner *t, error *err)
 {
     const bool full = t->params->how == VKDET_TUNE_FULL;
     status s = STATUS_OK;
     for (uint32_t k = 0; !s && k < t->most; k++) {
-        if (!full && k > 0 && clock_ns() - t->began + t->longest > QUICK_NS) {
+        if (!full && k > 0 && !has_time(t)) {
             break;
         }
         s = try_plan(t, k, err);
@@ -337,12 +358,13 @@ static uint32_t choose(tuner *t)
 
 static status total(tuner *t, bool defaults, double *median, error *err)
 {
+    const uint32_t runs = plan_runs(t, TOTAL_RUNS, TOTAL_RUNS);
     status s = session_run(t, defaults, err);
     if (!s) {
-        s = profile(t, TOTAL_RUNS, NULL, t->samples, err);
+        s = profile(t, runs, NULL, t->samples, err);
     }
     if (!s) {
-        *median = timing_of(t->samples, TOTAL_RUNS).median;
+        *median = timing_of(t->samples, runs).median;
     }
     return s;
 }
@@ -406,8 +428,10 @@ static status session_tune(tuner *t, const vulkan_instance *v, uint32_t index, e
     params.slots = 1;
     params.cache_dir = NULL;
     backend *made = NULL;
+    const uint64_t began = clock_ns();
     status s = vulkan_backend_create(v, index, &params, t->defaults, &made, err);
     t->session = (session *)made;
+    t->making = clock_ns() - began;
     if (!s) {
         s = tune(t, err);
     }

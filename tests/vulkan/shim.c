@@ -156,6 +156,9 @@ static VKAPI_ATTR VkResult VKAPI_CALL shim_GetQueryPoolResults(VkDevice d, VkQue
     }
     const VkResult r =
         real.device.GetQueryPoolResults(d, q, first, count, size, data, stride, flags);
+    for (uint32_t k = 0; shim.tick && k < count; k++) {
+        ((uint64_t *)data)[k] = k * shim.tick;
+    }
     if (shim.lost_timestamp) {
         ((uint64_t *)data)[count - 1] = 0;
     }

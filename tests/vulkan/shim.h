@@ -35,6 +35,7 @@ typedef struct shim_state {
     VkPhysicalDeviceType device_types[SHIM_MAX_DEVICES];
     bool no_compute;         /* no queue family computes */
     bool lost_timestamp;     /* the last of those that are read is 0 */
+    uint64_t tick;           /* timestamps that are read are so far apart; 0: as they are */
     uint32_t timestamp_bits; /* of every queue family; 0: the device's, above 64: none */
     /* The device says that it has VK_NV_cooperative_matrix, with so many shapes of shim.c's table.
      * Enough to list it, not to make a device of it. */

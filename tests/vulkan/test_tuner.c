@@ -1,6 +1,7 @@
 /* The tuner: what it chooses is kept and taken from there, computes the same bits, and whatever
  * goes wrong on the way (a damaged file, a driver that refuses, any call, any allocation) leaves a
- * plan that runs and nothing else behind. Nothing here depends on which candidate is faster. */
+ * plan that runs and nothing else behind. Nothing here depends on which candidate is faster, or on
+ * how long anything takes: where time counts it is a made-up one. */
 #include "tests/vulkan/cases.h"
 #include "tests/vulkan/judge.h"
 #include "tests/vulkan/shim.h"
@@ -10,6 +11,7 @@
 
 #include <dirent.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { SEED = 20251123, MOST_CALLS = 4000, SOME = 30, STRIDE = 401, KEY = TUNE_KEY_BYTES };
@@ -47,6 +49,27 @@ static void write_file(const unsigned char *bytes, size_t size)
     assert_non_null(f);
     assert_int_equal(fwrite(bytes, 1, size, f), size);
     assert_int_equal(fclose(f), 0);
+}
+
+/* A clock on which a pipeline takes so long to make, and a submission so long to run; pipelines
+ * that come later make steps that are faster. */
+static struct {
+    uint64_t pipeline_ns, submission_ns; /* both 0: the real one */
+} made_up;
+
+int __real_clock_gettime(clockid_t id, struct timespec *out);
+int __wrap_clock_gettime(clockid_t id, struct timespec *out);
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *out)
+{
+    if (made_up.pipeline_ns == 0 && made_up.submission_ns == 0) {
+        return __real_clock_gettime(id, out);
+    }
+    const uint64_t now =
+        shim.calls * made_up.pipeline_ns + shim.submissions * made_up.submission_ns;
+    *out = (struct timespec){(time_t)(now / 1000000000u), (long)(now % 1000000000u)};
+    shim.tick = 50000 / (1 + shim.calls);
+    return 0;
 }
 
 /* Everything from an instance to a plan that was tuned, and a run of it. */
@@ -208,6 +231,49 @@ static void test_folder_refused(void **state)
     assert_int_equal(rig_logged("tuning-not-kept"), 1);
     assert_false(vulkan_tune_keeps(&allocator_default, l.cache_dir));
     assert_true(vulkan_tune_keeps(&allocator_default, folder));
+}
+
+/* How many plans quick tries when a pipeline and a submission cost so much, and when it ends. The
+ * comparison of what was chosen with the defaults is part of it, since later plans are faster. */
+static uint32_t quick_plans(uint64_t pipeline_ns, uint64_t submission_ns, uint64_t *ended_ns)
+{
+    error err = {0};
+    life l = {.alloc = &allocator_default, .how = VKDET_TUNE_QUICK};
+    rig_log_clear();
+    shim_reset();
+    shim.fail_one = "vkCreateComputePipelines"; /* counted in shim.calls; none fails */
+    made_up.pipeline_ns = pipeline_ns;
+    made_up.submission_ns = submission_ns;
+    const status s = live(&l, &err);
+    made_up.pipeline_ns = made_up.submission_ns = 0;
+    assert_status_ok(s, err);
+    *ended_ns = shim.calls * pipeline_ns + shim.submissions * submission_ns;
+    const char *tried = strchr(rig_log_last("tuned"), '(');
+    assert_non_null(tried);
+    const uint32_t plans = (uint32_t)strtoul(tried + 1, NULL, 10);
+    assert_int_equal(l.choices[0] != 0, plans > 1);
+    return plans;
+}
+
+/* It ends within two seconds, unless the first plan alone takes longer: then that is all. */
+static void test_quick_ends(void **state)
+{
+    (void)state;
+    enum { MS = 1000000 };
+    static const struct {
+        uint64_t pipeline, submission; /* what one takes, in milliseconds */
+        bool several;                  /* there is time for */
+    } rows[] = {{0, 1, true},   {1, 1, true},    {0, 20, true},   {20, 20, true},
+                {60, 10, true}, {160, 1, false}, {900, 1, false}, {0, 300, false}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        uint64_t ended = 0;
+        const uint32_t plans = quick_plans(rows[i].pipeline * MS, rows[i].submission * MS, &ended);
+        if ((plans > 1) != rows[i].several || (ended > 2000 * (uint64_t)MS && plans > 1)) {
+            fail_msg("a pipeline of %u ms, a run of %u: %u plans, %u ms",
+                     (uint32_t)rows[i].pipeline, (uint32_t)rows[i].submission, plans,
+                     (uint32_t)(ended / MS));
+        }
+    }
 }
 
 /* --- files --- */
@@ -442,11 +508,17 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kept),      cmocka_unit_test(test_quick_then_full),
-        cmocka_unit_test(test_no_folder), cmocka_unit_test(test_folder_refused),
-        cmocka_unit_test(test_damaged),   cmocka_unit_test(test_key),
-        cmocka_unit_test(test_no_clock),  cmocka_unit_test(test_refused_candidate),
-        cmocka_unit_test(test_calls),     cmocka_unit_test(test_allocations),
+        cmocka_unit_test(test_kept),
+        cmocka_unit_test(test_quick_then_full),
+        cmocka_unit_test(test_quick_ends),
+        cmocka_unit_test(test_no_folder),
+        cmocka_unit_test(test_folder_refused),
+        cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_key),
+        cmocka_unit_test(test_no_clock),
+        cmocka_unit_test(test_refused_candidate),
+        cmocka_unit_test(test_calls),
+        cmocka_unit_test(test_allocations),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
