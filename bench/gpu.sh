@@ -12,7 +12,7 @@
 #   -m FILE     network: a .vkdet, or a TensorFlow.js model.json; may be repeated, the one with the goals first
 #               (.data/aizoo-260/model.json, where README's recipe puts it, if it is there; models/street-320/model.json)
 #   -c FILE     card of the model.json before it              (card.json beside it, else models/cards/aizoo-260.json)
-#   -B LIST     batches                                       (1,16,64,256)
+#   -B LIST     batches of the throughput, layers and PyTorch rows (1,16,64,256); the server's is 16, those of memory 1 and 64
 #   -t SECONDS  longest time of one measurement               (1)
 #   -l SECONDS  of everything: when they are over the parts that are left are named and left out   (540)
 #   -p PYTHON   with PyTorch, for its rows in turn with ours (bench/peers/torch_turns.py); needs a model.json (python3);
