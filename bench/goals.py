@@ -141,6 +141,7 @@ def rows_of(folder, network):
     yield from torch(folder, network)
     yield from memory(folder, network)
     yield from server(folder, network)
+    yield from throughput(folder, network, "bytes", "JPEG of the network's size to boxes")
     yield from throughput(folder, network, "winograd", "device-resident, --winograd always", ("fp32",))
 
 

@@ -12,7 +12,8 @@
 #   -m FILE     network: a .vkdet, or a TensorFlow.js model.json; may be repeated, the one with the goals first
 #               (.data/aizoo-260/model.json, where README's recipe puts it, if it is there; models/street-320/model.json)
 #   -c FILE     card of the model.json before it              (card.json beside it, else models/cards/aizoo-260.json)
-#   -B LIST     batches of the throughput, layers and PyTorch rows (1,16,64,256); the server's is 16, those of memory 1 and 64
+#   -B LIST     batches of the throughput rows (1,16,64,256): of JPEG to boxes the largest, of PyTorch 1 and that, of layers
+#               and Winograd 1 and the two largest; the server's is 16, those of memory 1 and 64
 #   -t SECONDS  longest time of one measurement               (1)
 #   -l SECONDS  of everything: when they are over the parts that are left are named and left out   (540)
 #   -p PYTHON   with PyTorch, for its rows in turn with ours (bench/peers/torch_turns.py); needs a model.json (python3);
@@ -415,6 +416,7 @@ first_parts
 torch_rows
 each 2 first_parts
 each 1 part server --precision fp16 --batch 16 --scenario server --latency-bound 5 --slots 4
+each 1 part bytes --precision fp16,fp32 --batch "$largest" --scenario offline --stage bytes --slots 4
 each 1 part winograd --precision fp32 --winograd always --batch "$some" --scenario offline --stage device --slots 4
 each 1 part layers --precision fp32,fp16 --batch "$some" --layers --peak
 summary

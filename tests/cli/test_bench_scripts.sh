@@ -87,6 +87,7 @@ if [ -x "$build/bench/vkdet_worker" ] && command -v python3 >/dev/null && loader
     for what in 'device-resident, best batch | fp32 | [12] | [0-9.]+ images/s' 'server, pixels to boxes.* | fp16 | +| not measured' \
         'pixels to boxes, with upload, best batch | fp32 | [12] | [0-9.]+ images/s' 'device-resident | fp16 | +| not measured' \
         'device-resident, --winograd always, best batch | fp32 | [12] | [0-9.]+ images/s' 'arena a picture | fp32 | 1 | ' \
+        'JPEG of the network.s size to boxes, best batch | fp32 | 2 | [0-9.]+ images/s' \
         'single-stream, pixels to boxes, p50 | fp32 | 1 | [0-9.]+ ms' \
         'H200 fp16, device-resident, best batch | 30000 images/s | 100000 images/s | not measured | not measured |'; do
         row "$what"
@@ -110,7 +111,7 @@ assert document["documents"]["toy.resident"]["tool"] == "vkdet bench"' || fail "
         echo "SKIPPED cli_bench_scripts, the rows of PyTorch: $python has no torch and numpy (VKDET_TEST_PYTHON names another)"
     fi
     expect 0 sh packed/bench/gpu.sh -q -d reference -l 0 -p "$python"
-    grep -q 'want of time: toy.resident toy.upload toy.latency.* toy.server toy.winograd toy.layers$' packed/out/summary.md ||
+    grep -q 'want of time: toy.resident toy.upload toy.latency.* toy.server toy.bytes toy.winograd toy.layers$' packed/out/summary.md ||
         fail "parts left out go unsaid"
     row 'device-resident | fp32 | +| not measured |'
 else
