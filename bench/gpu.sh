@@ -245,7 +245,6 @@ fi
 # --- running -------------------------------------------------------------------------------------
 began=$(date +%s)
 left() { echo "$((limit - $(date +%s) + began))"; }
-mkdir -p "$out" 2>/dev/null || die 5 "$out cannot be made"
 XDG_CACHE_HOME=$out/cache
 export XDG_CACHE_HOME
 result=0
@@ -262,9 +261,11 @@ ours() {
     fi
 }
 
-ours "$vkdet" devices >"$out/devices.txt"
-[ "$device" = auto ] || awk -v id="$device" '$1 == id { found = 1 } END { exit !found }' "$out/devices.txt" ||
+listed=$(ours "$vkdet" devices)
+[ "$device" = auto ] || printf '%s\n' "$listed" | awk -v id="$device" '$1 == id { found = 1 } END { exit !found }' ||
     die 2 "-d $device: vkdet devices does not list it"
+mkdir -p "$out" 2>/dev/null || die 5 "$out cannot be made"
+printf '%s\n' "$listed" >"$out/devices.txt"
 
 # Each network as a container OUT/NAME.vkdet, where NAME is what its card calls it; networks.txt lists them.
 : >"$out/networks.txt"
@@ -275,7 +276,10 @@ prepare_network() {
     *) cp "$network" "$out/new.vkdet" ;;
     esac
     name=$(ours "$vkdet" inspect -q -j -m "$out/new.vkdet" | sed -n 's/^.*"name": "\([^"]*\)".*/\1/p' | sed -n 1p | tr -c 'A-Za-z0-9\n-' _)
-    ! grep -qxF -- "$name" "$out/networks.txt" || die 2 "two networks are called $name"
+    if grep -qxF -- "$name" "$out/networks.txt"; then
+        rm -f "$out/new.vkdet"
+        die 2 "two networks are called $name"
+    fi
     mv "$out/new.vkdet" "$out/$name.vkdet"
     echo "$name" >>"$out/networks.txt"
 }

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* The machine now, with every device of it. */
 static json_t *host_now(const vkdet_context *context)
@@ -57,6 +58,8 @@ static int measure(bench *b)
     if (interrupt_signal() != 0) {
         (void)json_object_set_new(b->document, "stopped",
                                   json_string(signal_name(interrupt_signal())));
+    } else if (json_array_size(json_object_get(b->document, "devices")) == 0) {
+        return b->status; /* not one device could be measured: the messages say why */
     }
     return EXIT_GOOD;
 }
@@ -111,11 +114,34 @@ static int show(const settings *s, json_t *document, const json_t *base, int fai
                                     : EXIT_GOOD;
 }
 
+/* A report that would take the place of what the run reads. */
+static int check_inputs(const settings *s)
+{
+    const char *const read[] = {s->from, s->compare, s->model};
+    struct stat report, input;
+    if (stat(s->report, &report) != 0 || !S_ISREG(report.st_mode)) {
+        return EXIT_GOOD;
+    }
+    const int given = (int)(sizeof read / sizeof *read);
+    for (int i = 0; i < given + s->operand_count; i++) {
+        const char *path = i < given ? read[i] : s->operands[i - given];
+        if (path && stat(path, &input) == 0 && input.st_dev == report.st_dev &&
+            input.st_ino == report.st_ino) {
+            console_error("--report %s: that is %s, which this run reads", s->report, path);
+            return EXIT_USAGE;
+        }
+    }
+    return EXIT_GOOD;
+}
+
 static int bench_run_command(const settings *s)
 {
     bench b = {.settings = s};
     json_t *base = NULL;
     int status = bench_wish_read(s, &b.wish);
+    if (status == EXIT_GOOD && s->report) {
+        status = check_inputs(s);
+    }
     if (status == EXIT_GOOD && s->compare) { /* before minutes are spent */
         status = bench_document_load(s->compare, &base);
     }

@@ -56,6 +56,8 @@ static json_t *differences(const json_t *base, const json_t *now)
     json_t *device;
     note_difference(list, "the cpu", document_text(json_object_get(base, "host"), "cpu"),
                     document_text(json_object_get(now, "host"), "cpu"));
+    note_rule(list, "processors", json_object_get(json_object_get(base, "host"), "processors"),
+              json_object_get(json_object_get(now, "host"), "processors"));
     note_difference(list, "the model", document_text(json_object_get(base, "model"), "sha256"),
                     document_text(json_object_get(now, "model"), "sha256"));
     json_array_foreach(json_object_get(now, "devices"), i, device)

@@ -1,6 +1,7 @@
 /* The machine: what it is, and whether its clocks held still while it was timed. What cannot be
  * read is said to be so. */
 #include "host/cli/bench.h"
+#include "host/processors.h"
 
 #include "host/cli/bench_gpu.h"
 #include "host/cli/bench_sysfs.h"
@@ -51,9 +52,10 @@ json_t *bench_host_facts(void)
     }
     bool system_known = value_of("/etc/os-release", "PRETTY_NAME", "=\"", system, sizeof system);
     bool cpu_known = value_of("/proc/cpuinfo", "model name", "\t: ", cpu, sizeof cpu);
-    return json_pack("{s:o, s:o, s:o, s:I}", "system", text_or(system, system_known), "kernel",
+    return json_pack("{s:o, s:o, s:o, s:I, s:I}", "system", text_or(system, system_known), "kernel",
                      text_or(kernel, named), "cpu", text_or(cpu, cpu_known), "cores",
-                     (json_int_t)sysconf(_SC_NPROCESSORS_ONLN));
+                     (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "processors",
+                     (json_int_t)processors_allowed());
 }
 
 static bool is_gpu(const vkdet_device_info *d)

@@ -207,9 +207,10 @@ static void facts(FILE *out, const json_t *d)
                        document_text(device, "name"), document_text(device, "driver"));
         fact(out, "device", text);
     }
-    (void)snprintf(text, sizeof text, "%s, %s cores, %s, %s", document_text(host, "cpu"),
-                   document_shown(host, "cores", COUNT_DIGITS).text, document_text(host, "system"),
-                   document_text(host, "kernel"));
+    (void)snprintf(text, sizeof text, "%s, %s cores, %s to use, %s, %s", document_text(host, "cpu"),
+                   document_shown(host, "cores", COUNT_DIGITS).text,
+                   document_shown(host, "processors", COUNT_DIGITS).text,
+                   document_text(host, "system"), document_text(host, "kernel"));
     fact(out, "machine", text);
     (void)snprintf(text, sizeof text, "%s, shaders %.16s", document_text(d, "version"),
                    document_text(d, "shader_digest"));

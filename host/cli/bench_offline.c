@@ -93,14 +93,15 @@ static vkdet_status flow_drain(flow *f, vkdet_status status)
     return status;
 }
 
-/* Each slot three times, and half a second. */
+/* Each slot three times, and half a second; it ends, as every sample does, as a batch comes out:
+ * what came out while a batch went in would be counted without its time. */
 static vkdet_status flow_warm_up(flow *f)
 {
     const double until = bench_now() + BENCH_WARM_SECONDS;
     vkdet_status status = VKDET_OK;
-    bool finished;
+    bool finished = false;
     for (uint32_t done = 0; status == VKDET_OK && bench_goes_on() &&
-                            (done < 3 * f->item->slots || bench_now() < until);
+                            (!finished || done < 3 * f->item->slots || bench_now() < until);
          done += finished) {
         status = flow_step(f, &finished);
     }
@@ -120,7 +121,7 @@ static vkdet_status flow_measure(flow *f, bench_samples *samples)
         status = flow_step(f, &finished);
         batches += status == VKDET_OK && finished;
         double now = bench_now();
-        if (batches >= f->item->slots && now - mark >= stretch) {
+        if (finished && batches >= f->item->slots && now - mark >= stretch) {
             double images = (double)batches * f->item->batch;
             if (!samples_add(samples, images / (now - mark)) ||
                 rule_is_met(rule, samples, now - started)) {

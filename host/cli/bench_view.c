@@ -117,8 +117,9 @@ static void print_facts(const json_t *d, int width)
     print_fact("date", width, "%s", document_text(d, "date"));
     print_fact("system", width, "%s, %s", document_text(host, "system"),
                document_text(host, "kernel"));
-    print_fact("cpu", width, "%s, %s cores", document_text(host, "cpu"),
-               document_shown(host, "cores", COUNT_DIGITS).text);
+    print_fact("cpu", width, "%s, %s cores, %s to use", document_text(host, "cpu"),
+               document_shown(host, "cores", COUNT_DIGITS).text,
+               document_shown(host, "processors", COUNT_DIGITS).text);
     print_state(d, "host_before", width);
     print_state(d, "host_after", width);
     print_clocks(d, width);

@@ -61,7 +61,13 @@ static bool read_batches(const char *text, bench_wish *w)
         if (value < 1 || value > 4096) {
             return false;
         }
-        w->batches[w->batch_count++] = (uint32_t)value;
+        bool told = false;
+        for (size_t i = 0; i < w->batch_count; i++) {
+            told = told || w->batches[i] == value;
+        }
+        if (!told) { /* nothing is measured twice under one name */
+            w->batches[w->batch_count++] = (uint32_t)value;
+        }
     }
     return true;
 }
@@ -74,7 +80,11 @@ static bool read_precisions(const char *text, bench_wish *w)
             vkdet_precision_from_name(item, &w->precisions[w->precision_count]) != VKDET_OK) {
             return false;
         }
-        w->precision_count++;
+        bool told = false;
+        for (size_t i = 0; i < w->precision_count; i++) {
+            told = told || w->precisions[i] == w->precisions[w->precision_count];
+        }
+        w->precision_count += !told;
     }
     return true;
 }
@@ -86,7 +96,11 @@ static bool read_devices(const char *text, bench_wish *w)
             !next_item(&text, w->devices[w->device_count], sizeof w->devices[0])) {
             return false;
         }
-        w->device_count++;
+        bool told = false;
+        for (size_t i = 0; i < w->device_count; i++) {
+            told = told || strcmp(w->devices[i], w->devices[w->device_count]) == 0;
+        }
+        w->device_count += !told;
     }
     return true;
 }
@@ -232,6 +246,9 @@ int bench_wish_read(const settings *s, bench_wish *out)
     }
     if (!(s->max_time > 0) && s->min_time > out->rule.max_seconds) {
         out->rule.max_seconds = s->min_time;
+    }
+    if (!(s->min_time > 0) && s->max_time > 0 && s->max_time < out->rule.min_seconds) {
+        out->rule.min_seconds = s->max_time;
     }
     return check_sense(s, out);
 }

@@ -194,6 +194,19 @@ while read -r key; do
     grep -qE "\`$key\`" "$root/docs/bench.md" || fail "docs/bench.md does not name $key"
 done <keys
 
+# --- a report takes the place of nothing that the run reads, by whatever name
+cp base.json kept.json
+ln -s kept.json link.json
+expect 2 "$vkdet" bench --from kept.json --report kept.json
+says 'report kept.json: that is kept.json, which this run reads'
+expect 2 "$vkdet" bench --from base.json --compare link.json --report kept.json
+cmp base.json kept.json || fail "a report took the place of a run"
+
+# --- another number of processors is another machine
+sed 's/"processors": \([0-9]*\)/"processors": 9\1/' base.json >more.json
+"$vkdet" bench -q --from base.json --compare more.json >out 2>&1 || true
+grep -q 'processors was "9' out || fail "another number of processors goes unsaid"
+
 # --- documents that are none
 echo '{}' >none.json
 printf '{"schema":1,"tool":"vkdet bench","results":[' >cut.json
@@ -226,7 +239,7 @@ echo '{"schema":1,"tool":"vkdet bench","results":[{"name":"a","better":"lower","
 expect 6 "$vkdet" bench -q --from odd.json --compare odd.json --report odd.html
 grep -qE '^check\.\.\.b\? += \? s  \[\?; slots \?\]$' out || fail "a check of which nothing is known"
 grep -qE '^host_before\.a += 1\.5$' out || fail "a number that is not whole"
-grep -qE '^cpu += , \? cores$' out || fail "cores that are not known"
+grep -qE '^cpu += , \? cores, \? to use$' out || fail "cores that are not known"
 grep -qE '^input += \?$' out || fail "pictures that are not known"
 grep -qE '^rules += \? s of warm-up, then \? to \? s and at least \? samples; \? slots; cpu: \? threads; tuning \?; Winograd \?;' out ||
     fail "rules that are not known"

@@ -129,6 +129,8 @@ if command -v python3 >/dev/null; then
     says "is stretch met, not met"
     lines err 3
     expect 2 python3 "$root/bench/goals.py"
+    expect 3 python3 "$root/bench/goals.py" check absent.md
+    says "goals.py: [Errno 2] No such file or directory: 'absent.md'"
 fi
 python=${VKDET_TEST_PYTHON:-python3}
 if "$python" -c 'import numpy' 2>/dev/null; then
