@@ -3,7 +3,9 @@
     goals.py summary FOLDER NOTE...    makes summary.md and summary.json of what gpu.sh left in FOLDER
     goals.py check PERFORMANCE.md      that its table of goals has every row, with the verdict that its figure asks for
 
-Exit status: 1 a row is wrong, 2 the arguments are, 3 a file cannot be read or written. Needs nothing but Python. A row that was not measured says so, with the reason where there is one. The goals are those of
+Exit status: 1 a row is wrong, 2 the arguments are, 3 a file cannot be read or written.
+
+Needs nothing but Python. A row that was not measured says so, with the reason where there is one. The goals are those of
 AIZOO-260; other networks get the same rows without them.
 """
 import csv
@@ -264,6 +266,6 @@ def main():
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except (OSError, UnicodeDecodeError) as problem:
+    except (OSError, ValueError) as problem:
         print("goals.py: %s" % problem, file=sys.stderr)
         sys.exit(3)

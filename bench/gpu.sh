@@ -245,7 +245,10 @@ fi
 # --- running -------------------------------------------------------------------------------------
 began=$(date +%s)
 left() { echo "$((limit - $(date +%s) + began))"; }
-XDG_CACHE_HOME=$out/cache
+case $out in
+/*) XDG_CACHE_HOME=$out/cache ;;
+*) XDG_CACHE_HOME=$(pwd)/$out/cache ;;
+esac
 export XDG_CACHE_HOME
 result=0
 omitted=''

@@ -51,8 +51,8 @@ typedef struct tiling {
 } tiling;
 
 /* The fewest bands that the room allows, all but of one size; or bands of whole units, what a
- * workgroup of a processor's largest products takes, where they leave more of those units out than
- * they add bands. */
+ * workgroup of a processor's products of eight tiles takes, where they leave more of those units
+ * out than they add bands. */
 static uint32_t band_make(uint32_t all, uint64_t room, uint32_t at_least, bool in_units)
 {
     enum { UNIT = 64 };

@@ -114,7 +114,7 @@ static int show(const settings *s, json_t *document, const json_t *base, int fai
                                     : EXIT_GOOD;
 }
 
-/* A report that would take the place of what the run reads. */
+/* A report that would take the place of a file that is given to be read. */
 static int check_inputs(const settings *s)
 {
     const char *const read[] = {s->from, s->compare, s->model};
@@ -127,7 +127,7 @@ static int check_inputs(const settings *s)
         const char *path = i < given ? read[i] : s->operands[i - given];
         if (path && stat(path, &input) == 0 && input.st_dev == report.st_dev &&
             input.st_ino == report.st_ino) {
-            console_error("--report %s: that is %s, which this run reads", s->report, path);
+            console_error("bench: --report %s: that is %s, which this run reads", s->report, path);
             return EXIT_USAGE;
         }
     }

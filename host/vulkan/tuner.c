@@ -57,10 +57,11 @@ typedef struct tuner {
     uint32_t batch;
     uint64_t *samples;      /* MAX_RUNS of every step; then of one choice */
     uint64_t began, making; /* when; how long the session took to make, with its first plan */
-    uint64_t dearest;       /* what a plan cost at most, compiled and run */
-    uint64_t again;         /* what the defaults cost that the driver had compiled before */
-    uint64_t one;           /* the longest run of a plan, of the device's time */
-    uint32_t tried;         /* plans, the defaults included */
+    uint64_t dearest; /* what a plan cost at most, compiled and run; of the first with all that
+                       * making a session takes, until there is another */
+    uint64_t again;   /* what the defaults cost that the driver had compiled before */
+    uint64_t one;     /* the longest run of a plan, of the device's time */
+    uint32_t tried;   /* plans, the defaults included */
 } tuner;
 
 uint32_t vulkan_tune_batch(uint32_t max_batch)
@@ -214,10 +215,10 @@ static uint32_t runs_within(uint64_t ns, uint64_t one, uint32_t most)
 }
 
 /* How often a plan is run, from the time of one run. */
-static uint32_t plan_runs(const tuner *t, uint32_t quick, uint32_t full)
+static uint32_t plan_runs(const tuner *t, uint64_t one)
 {
-    return t->params->how == VKDET_TUNE_FULL ? runs_within(FULL_PLAN_NS, t->one, full)
-                                             : runs_within(QUICK_PLAN_NS, t->one, quick);
+    return t->params->how == VKDET_TUNE_FULL ? runs_within(FULL_PLAN_NS, one, MAX_RUNS)
+                                             : runs_within(QUICK_PLAN_NS, one, QUICK_RUNS);
 }
 
 /* Times the plan that the session runs, and keeps what is faster than an earlier round's. */
@@ -230,7 +231,7 @@ static status measure(tuner *t, error *err)
         one += t->samples[i];
     }
     t->one = one > t->one ? one : t->one;
-    const uint32_t runs = plan_runs(t, QUICK_RUNS, MAX_RUNS);
+    const uint32_t runs = plan_runs(t, one);
     if (!s) {
         s = profile(t, runs, t->samples, NULL, err);
     }
@@ -290,7 +291,7 @@ static status try_plan(tuner *t, uint32_t k, error *err)
         t->tried++;
     }
     const uint64_t took = clock_ns() - began, cost = k == 0 ? t->making + took : took;
-    t->dearest = cost > t->dearest ? cost : t->dearest;
+    t->dearest = cost > t->dearest || k == 1 ? cost : t->dearest;
     t->again = k == 0 ? took : t->again;
     if (is_refusal(s) && k > 0) {
         log_write(t->log, LOG_tuning_skipped, "candidate %u: %s", k, why.text);
@@ -358,7 +359,8 @@ static uint32_t choose(tuner *t)
 
 static status total(tuner *t, bool defaults, double *median, error *err)
 {
-    const uint32_t runs = plan_runs(t, TOTAL_RUNS, TOTAL_RUNS);
+    const bool full = t->params->how == VKDET_TUNE_FULL;
+    const uint32_t runs = full ? TOTAL_RUNS : runs_within(QUICK_PLAN_NS, t->one, TOTAL_RUNS);
     status s = session_run(t, defaults, err);
     if (!s) {
         s = profile(t, runs, NULL, t->samples, err);

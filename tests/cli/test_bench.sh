@@ -202,6 +202,13 @@ says 'report kept.json: that is kept.json, which this run reads'
 expect 2 "$vkdet" bench --from base.json --compare link.json --report kept.json
 cmp base.json kept.json || fail "a report took the place of a run"
 
+# --- what is named twice is measured once; a longest time below the least; no device, no document
+expect 0 "$vkdet" bench -q --device reference,reference --precision fp32,fp32 --batch 1,1 --scenario offline --runs 6 --max-time 0.05
+[ "$(grep -c '^offline.*throughput' out)" -eq 1 ] || fail "a name is measured twice"
+grep -qE '^rules +=.* then 0\.05 to 0\.05 s ' out || fail "the least time under --max-time"
+expect 3 "$vkdet" bench -q --device gpu --json
+[ ! -s out ] || fail "a document of no device"
+
 # --- another number of processors is another machine
 sed 's/"processors": \([0-9]*\)/"processors": 9\1/' base.json >more.json
 "$vkdet" bench -q --from base.json --compare more.json >out 2>&1 || true

@@ -171,7 +171,8 @@ static void test_few_inputs(void **state)
     } cases[] = {
         {{.vendor = VENDOR_NVIDIA}, 3},
         {{.vendor = VENDOR_SOFTWARE, .loads = LOADS_ALL_SPLIT}, 3},
-        {{.vendor = VENDOR_SOFTWARE, .loads = LOADS_SPLIT, .compiles_late = true}, 4},
+        {{.vendor = VENDOR_SOFTWARE, .loads = LOADS_SPLIT}, 3},
+        {{.vendor = VENDOR_SOFTWARE, .loads = LOADS_GATHERED, .compiles_late = true}, 4},
     };
     builder b = builder_make(23, 9, 9, 3);
     int v = build_conv(&b, b.g->input, 16, (conv_options){.kernel = 3, .bias = true});

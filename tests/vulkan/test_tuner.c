@@ -109,7 +109,8 @@ static status live(life *l, error *err)
         s = vulkan_instance_create_with(shim_loader(), l->alloc, &rig.log, rig.validate, &v, err);
     }
     n.instance = v;
-    if (!s) {
+    if (!s) { /* what helpers cannot compile is compiled again: which call fails would be chance */
+        v->devices[rig.device].quirks &= ~(uint32_t)QUIRK_COMPILES_LATE;
         s = network_plan(&n, err);
     }
     if (!s) {
