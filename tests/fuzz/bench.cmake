@@ -5,3 +5,4 @@ add_executable(fuzz_bench fuzz_bench.c ${program}/bench_compare.c ${program}/ben
     ${program}/report.c)
 target_link_libraries(fuzz_bench PRIVATE vkdet vkdet_client vkdet_options PkgConfig::JANSSON m)
 target_link_options(fuzz_bench PRIVATE -fsanitize=fuzzer)
+set_source_files_properties(${program}/bench_host.c PROPERTIES COMPILE_DEFINITIONS _GNU_SOURCE) # host/processors.h
