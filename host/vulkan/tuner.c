@@ -26,8 +26,7 @@ enum { MAX_RUNS = 31, QUICK_RUNS = 11, LEAST_RUNS = 3, FULL_ROUNDS = 3, TOTAL_RU
  * the end included, if it cost as much as the dearest so far. So it ends by then, but for a first
  * plan that alone takes longer (a driver may compile for seconds) and a later one that is dearer
  * than all before it. How long one plan is run; how long clocks are given to rise before anything
- * counts
- */
+ * counts. */
 #define QUICK_NS      (2 * (uint64_t)SECOND)
 #define QUICK_PLAN_NS ((uint64_t)SECOND / 20)
 #define FULL_PLAN_NS  ((uint64_t)SECOND / 2)
@@ -291,7 +290,7 @@ static status try_plan(tuner *t, uint32_t k, error *err)
         t->tried++;
     }
     const uint64_t took = clock_ns() - began, cost = k == 0 ? t->making + took : took;
-    t->dearest = cost > t->dearest || k == 1 ? cost : t->dearest;
+    t->dearest = cost > t->dearest || (k == 1 && !s) ? cost : t->dearest;
     t->again = k == 0 ? took : t->again;
     if (is_refusal(s) && k > 0) {
         log_write(t->log, LOG_tuning_skipped, "candidate %u: %s", k, why.text);
